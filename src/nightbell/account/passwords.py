@@ -1,0 +1,107 @@
+"""Passwords: a slow hash in a small pool, so that a storm of sign-ins cannot reach the readings.
+
+The hash is argon2id as RFC 9106 recommends for little memory: 64 MiB and three passes each. Two at a time; a
+bounded line waits; whoever comes after that is told when to come again. Threads are enough because argon2
+leaves the interpreter alone while it works; they give way to everything else on the machine.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from nightbell.words.catalogue import catalogue
+from nightbell.words.errors import CallerError, ErrorCode, PlatformError
+from nightbell.words.identity import new_secret
+
+PASSWORD_CHARS_MAX: Final = 1024
+PASSWORD_CHARS_ADVISED: Final = 8
+"""Shorter ones are taken, since people bring devices that hold them; whoever sets one should be warned."""
+
+AT_ONCE: Final = 2
+WAITING_MAX: Final = 64
+RETRY_AFTER_S: Final = 5
+
+_NICENESS: Final = 10
+
+Answer = TypeVar("Answer")
+
+
+class PasswordPool:
+    """Hashes and verifies passwords, a few at a time."""
+
+    def __init__(
+        self, hasher: PasswordHasher | None = None, *, at_once: int = AT_ONCE, waiting_max: int = WAITING_MAX
+    ) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._threads = ThreadPoolExecutor(at_once, "password", initializer=_give_way)
+        self._room = at_once + waiting_max
+        self._inside = 0
+        self._nobody = ""
+
+    async def start(self) -> None:
+        """Prepare what unknown names are compared with."""
+        self._nobody = await self.hashed(new_secret(""))
+
+    def close(self) -> None:
+        """Let what has begun finish."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def hashed(self, password: str) -> str:
+        """What is stored of a password.
+
+        Raises:
+            CallerError: It is empty or too long.
+            PlatformError: Too many are waiting (`OVERLOADED`); nothing was done.
+        """
+        if not 1 <= len(password) <= PASSWORD_CHARS_MAX:
+            raise CallerError(
+                ErrorCode.MALFORMED, catalogue().say("account.password_length", most=PASSWORD_CHARS_MAX)
+            )
+        plain = _one_spelling(password)
+        return await self._in_turn(lambda: self._hasher.hash(plain))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password; None is a name nobody has, and takes as long.
+
+        Raises:
+            PlatformError: Too many are waiting (`OVERLOADED`); nothing was decided.
+        """
+        plain = _one_spelling(password[: PASSWORD_CHARS_MAX + 1])
+        fits = stored is not None and 1 <= len(password) <= PASSWORD_CHARS_MAX
+        against = stored if fits and stored else self._nobody
+        same = await self._in_turn(lambda: self._verify(against, plain))
+        return fits and same
+
+    def _verify(self, against: str, plain: bytes) -> bool:
+        try:
+            return self._hasher.verify(against, plain)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _in_turn(self, work: Callable[[], Answer]) -> Answer:
+        if self._inside >= self._room:
+            sentence = catalogue().say("account.passwords_busy", seconds=RETRY_AFTER_S)
+            raise PlatformError(ErrorCode.OVERLOADED, sentence, retry_after_s=RETRY_AFTER_S)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._inside -= 1
+
+
+def _one_spelling(password: str) -> bytes:
+    """The same letters typed on different keyboards are the same password (RFC 8265, section 4.2)."""
+    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # only Linux keeps niceness by thread; argon2's own threads inherit it
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,147 @@
+"""What accounts need of the world: a durable copy, a folder for keys, and the journal."""
+
+from collections.abc import Awaitable
+from typing import NamedTuple, Protocol
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from nightbell.account.person import Person
+from nightbell.account.share import ShareCredential
+
+
+class StoredPerson(msgspec.Struct, frozen=True, gc=False):
+    """A person with what is stored of the password; empty if they never sign in."""
+
+    person: Person
+    password: str
+
+
+class StoredKey(msgspec.Struct, frozen=True, gc=False):
+    """A key for an old or native client.
+
+    Attributes:
+        id: Lower-case UUID, to revoke it by.
+        credential: Its number, journaled as `source`.
+        person: Person id.
+        scope: "publish" or "follow".
+        label: What the person calls it.
+        secret_hash: SHA-256 of the secret.
+        created_ms: When it was made.
+        revoked_ms: When it was revoked, 0 if it was not.
+    """
+
+    id: str
+    credential: int
+    person: str
+    scope: str
+    label: str
+    secret_hash: bytes
+    created_ms: int
+    revoked_ms: int
+
+
+class StoredShare(msgspec.Struct, frozen=True, gc=False):
+    """A Share credential with what is stored of its password."""
+
+    share: ShareCredential
+    password: str
+
+
+class StoredSession(msgspec.Struct, frozen=True, gc=False):
+    """A Share session: SHA-256 of its id, whose it is, and when it was opened and last used."""
+
+    id_hash: bytes
+    account: str
+    opened_ms: int
+    used_ms: int
+
+
+class AccountChange(NamedTuple):
+    """What is written in one transaction. Rows replace those with the same id."""
+
+    people: tuple[StoredPerson, ...] = ()
+    keys: tuple[StoredKey, ...] = ()
+    shares: tuple[StoredShare, ...] = ()
+    sessions: tuple[StoredSession, ...] = ()
+    sessions_dropped: tuple[bytes, ...] = ()
+
+
+class LoadedAccounts(NamedTuple):
+    """Everything that is stored. `credentials_reserved` is 0 only where nothing was ever stored."""
+
+    people: list[StoredPerson]
+    keys: list[StoredKey]
+    shares: list[StoredShare]
+    sessions: list[StoredSession]
+    credentials_reserved: int
+
+
+class AccountStore(Protocol):
+    """The durable copy. What it answered to is on the disk.
+
+    Every method raises PlatformError (`NOT_DURABLE`) when the world failed; then nothing was changed.
+    """
+
+    async def load(self) -> LoadedAccounts:
+        """Everything that is stored."""
+        ...
+
+    async def commit(self, change: AccountChange) -> None:
+        """Write all of a change or nothing of it."""
+        ...
+
+    async def reserve_credentials(self, count: int) -> int:
+        """The first of `count` numbers that nobody got or will get; from 1."""
+        ...
+
+
+class KeyRing(NamedTuple):
+    """What grants are signed with, and what they are verified with: the current key and the one before."""
+
+    signing: Ed25519PrivateKey
+    accepted: tuple[Ed25519PublicKey, ...]
+
+
+class KeyFolder(Protocol):
+    """Where keys and the signed list of revocations lie, apart from the store."""
+
+    async def exists(self) -> bool:
+        """Whether there are keys already."""
+        ...
+
+    async def ring(self) -> KeyRing:
+        """The keys; made at the first start.
+
+        Raises:
+            PlatformError: A key cannot be read; says which and what to do.
+        """
+        ...
+
+    async def revocations(self) -> bytes | None:
+        """The list as it was last written, None if never.
+
+        Raises:
+            PlatformError: It cannot be read.
+        """
+        ...
+
+    async def write_revocations(self, listed: bytes) -> None:
+        """Replace the list; durable when this returns.
+
+        Raises:
+            PlatformError: It could not be written (`NOT_DURABLE`); the old one stands.
+        """
+        ...
+
+    async def set_aside_revocations(self) -> str:
+        """Keep a damaged list under another name, which is returned."""
+        ...
+
+
+class AccountJournal(Protocol):
+    """The journal, as far as accounts need it. `app` turns it into the fact `SharerAdded`."""
+
+    def sharer_added(self, sharer: int, at_ms: int) -> Awaitable[object]:
+        """A sharer exists from now on; resolves when it is durable."""
+        ...

@@ -1,0 +1,491 @@
+"""Accounts: people, sign-in, grants and keys. Memory answers; the store is the durable copy and comes first.
+
+A grant is verified from the key ring and the list of revocations, both in memory: the store may be gone.
+Passkeys will come in beside `sign_in`: another proof, the same grant.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from nightbell.account.book import Keys, People, identity_of
+from nightbell.account.grant_service import Grants
+from nightbell.account.grants import Grant, renew_ms
+from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
+from nightbell.account.passwords import PasswordPool
+from nightbell.account.patience import Patience
+from nightbell.account.person import NOT_A_SHARER, Person, folded, is_email, tidied_name
+from nightbell.account.ports import (
+    AccountChange,
+    AccountJournal,
+    AccountStore,
+    KeyFolder,
+    StoredKey,
+    StoredPerson,
+)
+from nightbell.account.share import ShareCredential
+from nightbell.account.share_service import ShareAccounts
+from nightbell.account.sign_in import Key, SignedIn
+from nightbell.account.zones import zone_info
+from nightbell.words.catalogue import catalogue
+from nightbell.words.errors import CallerError, ErrorCode, PlatformError
+from nightbell.words.glucose import Unit
+from nightbell.words.identity import new_secret, new_uuid, secret_hash
+
+KEY_PREFIX: Final = "nbk_"
+KEY_CHARS_MAX: Final = 64
+KEYS_OF_ONE_MAX: Final = 20
+LABEL_CHARS_MAX: Final = 80
+RESERVED_AT_ONCE: Final = 256
+"""Credential numbers taken from the store ahead, so that a sign-in does not need the store."""
+
+TOLD_AT_ONCE: Final = 500
+"""Sharers handed to the journal before it is waited for: well below what its queue holds."""
+
+_FOLLOW_ONLY: Final = frozenset({FOLLOW})
+_KEY_SCOPES: Final = {scope: frozenset({scope}) for scope in KEY_SCOPES}
+
+
+class Accounts:
+    """Who is who. All methods run on one event loop."""
+
+    def __init__(
+        self, store: AccountStore, folder: KeyFolder, journal: AccountJournal, passwords: PasswordPool
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._journal = journal
+        self._passwords = passwords
+        self._people = People()
+        self._keys = Keys()
+        self._grants = Grants(folder)
+        self._patience = Patience()
+        self._numbers = iter(range(0))
+        self._changing = asyncio.Lock()
+        self._reserving = asyncio.Lock()
+        self._unjournaled: set[int] = set()
+        self._listeners: list[Callable[[Person, int], Awaitable[None]]] = []
+        self.share = ShareAccounts(store, passwords, self._patience, self._people)
+
+    async def start(self) -> None:
+        """Load everything; make keys at the very first start.
+
+        Raises:
+            PlatformError: The accounts or a key cannot be read, or the accounts are gone while keys exist.
+        """
+        loaded = await self._store.load()
+        if loaded.credentials_reserved == 0 and await self._folder.exists():
+            # People's devices hold grants of accounts that are not here: that is a lost file, not a new house.
+            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
+        for stored in loaded.people:
+            self._people.put(stored)
+        for key in loaded.keys:
+            self._keys.put(key)
+        self.share.load(loaded)
+        await self._reserve()
+        await self._grants.start()
+        await self._passwords.start()
+
+    def close(self) -> None:
+        """Let the password pool finish."""
+        self._passwords.close()
+
+    @property
+    def failing(self) -> str:
+        """What an operator must do, empty if all is well."""
+        return self._grants.failing
+
+    def subscribe(self, listener: Callable[[Person, int], Awaitable[None]]) -> None:
+        """Call this after a person changed, with the person and the time, before the change is answered."""
+        self._listeners.append(listener)
+
+    # People
+
+    def person(self, person_id: str) -> Person | None:
+        """The person of this id."""
+        return self._people.person(person_id)
+
+    def person_named(self, name: str) -> Person | None:
+        """The person of this name, whatever its case."""
+        return self._people.named(name)
+
+    def sharer(self, sharer: int) -> Person | None:
+        """The person who has this sharer number."""
+        return self._people.sharer(sharer)
+
+    def people(self) -> Iterable[Person]:
+        """Everybody."""
+        return self._people.everybody()
+
+    async def add_person(
+        self,
+        *,
+        name: str,
+        password: str | None,
+        now_ms: int,
+        email: str = "",
+        unit: Unit = Unit.MGDL,
+        zone: str = "UTC",
+        hidden: bool = False,
+    ) -> Person:
+        """Add somebody; without a password they do not sign in.
+
+        Raises:
+            CallerError: The name is taken (`CONFLICT`), or something cannot be (`MALFORMED`).
+            PlatformError: It was not saved.
+        """
+        tidied = _checked_name(name)
+        _check_email(email)
+        _check_zone(zone)
+        hashed = "" if password is None else await self._passwords.hashed(password)
+        person = Person(new_uuid(), tidied, email, unit, zone, NOT_A_SHARER, hidden, now_ms)
+        async with self._changing:
+            if self._people.named(tidied) is not None:
+                raise CallerError(ErrorCode.CONFLICT, catalogue().say("account.name_taken"))
+            await self._keep(StoredPerson(person, hashed))
+        return person
+
+    async def add_people(self, names: Sequence[str], *, share: bool, now_ms: int) -> list[Person]:
+        """Add many at once, who do not sign in, as sharers or not: one transaction, for imports and figures.
+
+        Raises:
+            CallerError: A name is taken or cannot be one; nobody was added.
+            PlatformError: It was not saved; nobody was added.
+        """
+        async with self._changing:
+            tidied = [_checked_name(name) for name in names]
+            folds = {folded(name) for name in tidied}
+            if len(folds) < len(tidied) or any(self._people.named(name) for name in tidied):
+                raise CallerError(ErrorCode.CONFLICT, catalogue().say("account.name_taken"))
+            first = self._people.next_sharer
+            people = [
+                Person(new_uuid(), name, "", Unit.MGDL, "UTC", first + at if share else -1, False, now_ms)
+                for at, name in enumerate(tidied)
+            ]
+            stored = tuple(StoredPerson(person, "") for person in people)
+            await self._store.commit(AccountChange(people=stored))
+            for one in stored:
+                self._people.put(one)
+        told = range(first, first + len(people)) if share else range(0)
+        for start in range(0, len(told), TOLD_AT_ONCE):
+            await asyncio.gather(*(self._tell(one, now_ms) for one in told[start : start + TOLD_AT_ONCE]))
+        return people
+
+    async def make_sharer(self, person_id: str, now_ms: int) -> Person:
+        """Give this person a sharer number, once.
+
+        Raises:
+            CallerError: There is no such person.
+            PlatformError: It was not saved.
+        """
+        async with self._changing:
+            person = self._known(person_id)
+            if person.sharer == NOT_A_SHARER:
+                person = _with(person, sharer=self._people.next_sharer)
+                await self._keep(self._people.stored(person))
+                self._unjournaled.add(person.sharer)
+        if person.sharer in self._unjournaled:
+            await self._tell(person.sharer, now_ms)
+        return person
+
+    async def set_person(
+        self,
+        person_id: str,
+        *,
+        now_ms: int,
+        email: str | None = None,
+        unit: Unit | None = None,
+        zone: str | None = None,
+    ) -> Person:
+        """Change what is given. Follows hear of it before this returns: hours follow the zone.
+
+        Raises:
+            CallerError: There is no such person, or something cannot be.
+            PlatformError: It was not saved.
+        """
+        if email is not None:
+            _check_email(email)
+        if zone is not None:
+            _check_zone(zone)
+        async with self._changing:
+            old = self._known(person_id)
+            person = _with(old, email=email, unit=unit, zone=zone)
+            if person == old:
+                return old
+            await self._keep(self._people.stored(person))
+        for listener in self._listeners:
+            await listener(person, now_ms)
+        return person
+
+    async def set_password(self, person_id: str, password: str, now_ms: int) -> None:
+        """Set a new password and sign out everywhere.
+
+        Raises:
+            CallerError: There is no such person, or the password cannot be one.
+            PlatformError: It was not saved, or the pool is full.
+        """
+        hashed = await self._passwords.hashed(password)
+        async with self._changing:
+            await self._keep(StoredPerson(self._known(person_id), hashed))
+        await self.sign_out_everywhere(person_id, now_ms)
+
+    # Signing in
+
+    async def sign_in(self, *, name: str, password: str, device: str, peer: str, now_ms: int) -> SignedIn:
+        """Give a device a grant for a name and a password.
+
+        An unknown name and a wrong password get the same answer after the same work.
+
+        Raises:
+            CallerError: They do not go together (`WRONG_PASSWORD`), or it is too soon (`TRY_LATER`, with the
+                field `retry_after_s`).
+            PlatformError: Too many are signing in (`OVERLOADED`).
+        """
+        wait_ms = self._patience.wait_ms(folded(name), peer, now_ms)
+        if wait_ms > 0:
+            seconds = -(-wait_ms // 1000)
+            sentence = catalogue().say("account.try_later", seconds=seconds)
+            raise CallerError(ErrorCode.TRY_LATER, sentence, retry_after_s=seconds)
+        person = self._people.named(name)
+        self._patience.begin(folded(name), peer, now_ms)
+        stored = None if person is None else self._people.password(person.id) or None
+        try:
+            right = await self._passwords.matches(stored, password)
+        except PlatformError:
+            self._patience.forgive(folded(name), peer)  # nobody looked at the password
+            raise
+        if person is None or not right:
+            raise CallerError(ErrorCode.WRONG_PASSWORD, catalogue().say("account.wrong_password"))
+        self._patience.forgive(folded(name), peer)
+        return self._granted(person.id, device, await self._next_credential(), now_ms)
+
+    async def renew(self, bearer: str, now_ms: int) -> SignedIn:
+        """A new grant for a device that holds one. The old one stays good until it runs out.
+
+        Raises:
+            CallerError: The old one does not hold (`NOT_SIGNED_IN`).
+        """
+        grant = self._grants.holding(bearer, now_ms)
+        if grant is None or self._people.person(grant.person) is None:
+            raise CallerError(ErrorCode.NOT_SIGNED_IN, catalogue().say("account.not_signed_in"))
+        return self._granted(grant.person, grant.device, grant.credential, now_ms)
+
+    async def sign_out(self, bearer: str, now_ms: int) -> None:
+        """Withdraw every grant of this device, at once and for good.
+
+        Raises:
+            PlatformError: The list could not be written; in this process it is withdrawn all the same.
+        """
+        grant = self._grants.holding(bearer, now_ms)
+        if grant is not None:
+            await self._grants.withdraw_device(grant.credential, now_ms)
+
+    async def sign_out_everywhere(self, person_id: str, now_ms: int) -> None:
+        """Withdraw every grant this person's devices hold, as after a lost phone.
+
+        Raises:
+            PlatformError: The list could not be written; in this process they are withdrawn all the same.
+        """
+        await self._grants.withdraw_person(person_id, now_ms)
+
+    def identify(self, bearer: str, now_ms: int) -> Identity | None:
+        """Who this bearer is: a grant or a key that holds now. Microseconds once it was seen."""
+        if bearer.startswith(KEY_PREFIX):
+            return self._identify_key(bearer)
+        grant = self._grants.holding(bearer, now_ms)
+        person = None if grant is None else self._people.person(grant.person)
+        if grant is None or person is None:
+            return None
+        return self._identity(person, grant)
+
+    # Keys
+
+    async def add_key(self, *, person_id: str, scope: str, label: str, now_ms: int) -> Key:
+        """Make a key for an old or native client. Its secret is in this answer and nowhere else.
+
+        Raises:
+            CallerError: No such person, scope or label; or a publish key for somebody who does not share.
+            PlatformError: It was not saved.
+        """
+        if scope not in KEY_SCOPES or len(label) > LABEL_CHARS_MAX:
+            raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.key_malformed"))
+        secret = new_secret(KEY_PREFIX)
+        number = await self._next_credential()
+        async with self._changing:
+            person = self._known(person_id)
+            if scope == PUBLISH and person.sharer == NOT_A_SHARER:
+                raise CallerError(ErrorCode.CONFLICT, catalogue().say("account.not_a_sharer"))
+            if len(self._keys.of_person(person_id)) >= KEYS_OF_ONE_MAX:
+                sentence = catalogue().say("account.too_many_keys", most=KEYS_OF_ONE_MAX)
+                raise CallerError(ErrorCode.TOO_MANY, sentence)
+            stored = StoredKey(new_uuid(), number, person.id, scope, label, secret_hash(secret), now_ms, 0)
+            await self._store.commit(AccountChange(keys=(stored,)))
+            self._keys.put(stored)
+        return _shown(stored, secret)
+
+    async def add_publish_keys(self, people: Sequence[Person], now_ms: int) -> list[Key]:
+        """A publish key for each of many sharers in one transaction, for imports and figures.
+
+        Raises:
+            PlatformError: It was not saved; nobody got one.
+        """
+        async with self._changing:
+            first = await self._store.reserve_credentials(len(people))
+            secrets = [new_secret(KEY_PREFIX) for _ in people]
+            stored = tuple(
+                StoredKey(new_uuid(), first + at, person.id, PUBLISH, "", secret_hash(secret), now_ms, 0)
+                for at, (person, secret) in enumerate(zip(people, secrets, strict=True))
+            )
+            await self._store.commit(AccountChange(keys=stored))
+            for key in stored:
+                self._keys.put(key)
+        return [_shown(key, secret) for key, secret in zip(stored, secrets, strict=True)]
+
+    def keys_of(self, person_id: str) -> list[Key]:
+        """One person's keys, without their secrets."""
+        return [_shown(key, "") for key in self._keys.of_person(person_id)]
+
+    async def revoke_key(self, *, key_id: str, now_ms: int) -> None:
+        """Withdraw a key, at once and for good.
+
+        Raises:
+            CallerError: There is no such key.
+            PlatformError: It was not saved; in this process it is withdrawn all the same.
+        """
+        async with self._changing:
+            key = self._keys.key(key_id)
+            if key is None:
+                raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("account.no_such_key"))
+            revoked = msgspec.structs.replace(key, revoked_ms=now_ms)
+            self._keys.put(revoked)
+            # Both, so that an old copy of the accounts put back in place does not bring it back.
+            await self._grants.withdraw_key(key.credential, now_ms)
+            await self._store.commit(AccountChange(keys=(revoked,)))
+
+    # Share
+
+    async def add_share_credential(self, *, name: str, password: str, now_ms: int) -> ShareCredential:
+        """A Share credential for the person of this name, who is added and made a sharer if need be.
+
+        Raises:
+            CallerError: There is one of this name (`CONFLICT`), or something cannot be.
+            PlatformError: It was not saved.
+        """
+        self.share.check_free(name)
+        hashed = await self._passwords.hashed(password)
+        person = self._people.named(name) or await self.add_person(name=name, password=None, now_ms=now_ms)
+        person = await self.make_sharer(person.id, now_ms)
+        number = await self._next_credential()
+        return await self.share.add(name=name, person=person, hashed=hashed, credential=number, now_ms=now_ms)
+
+    # Keeping
+
+    async def tend(self, now_ms: int) -> None:
+        """What has to be done now and then, about once a minute: nothing a caller waits for.
+
+        Raises:
+            PlatformError: Something was not saved; it is tried again the next time.
+        """
+        await self._grants.tend()
+        await self.share.tend(now_ms)
+        for sharer in sorted(self._unjournaled):
+            await self._tell(sharer, now_ms)
+
+    async def reconcile(self, known: Collection[int], now_ms: int) -> int:
+        """Journal every sharer the journal does not know, after a crash between store and journal; how many.
+
+        Raises:
+            PlatformError: The journal did not take one.
+        """
+        missing = [person.sharer for person in self.people() if person.sharer != NOT_A_SHARER]
+        missing = [sharer for sharer in missing if sharer not in known]
+        for sharer in missing:
+            await self._tell(sharer, now_ms)
+        return len(missing)
+
+    def _known(self, person_id: str) -> Person:
+        person = self._people.person(person_id)
+        if person is None:
+            raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("account.no_such_person"))
+        return person
+
+    async def _keep(self, stored: StoredPerson) -> None:
+        await self._store.commit(AccountChange(people=(stored,)))
+        self._people.put(stored)
+
+    async def _tell(self, sharer: int, now_ms: int) -> None:
+        self._unjournaled.add(sharer)
+        await self._journal.sharer_added(sharer, now_ms)
+        self._unjournaled.discard(sharer)
+
+    async def _reserve(self) -> None:
+        first = await self._store.reserve_credentials(RESERVED_AT_ONCE)
+        self._numbers = iter(range(first, first + RESERVED_AT_ONCE))
+
+    async def _next_credential(self) -> int:
+        async with self._reserving:
+            number = next(self._numbers, None)
+            if number is None:
+                await self._reserve()
+                number = next(self._numbers)
+            return number
+
+    def _identify_key(self, bearer: str) -> Identity | None:
+        if len(bearer) > KEY_CHARS_MAX:
+            return None
+        key = self._keys.opened_by(secret_hash(bearer))
+        person = None if key is None else self._people.person(key.person)
+        if key is None or person is None or self._grants.is_withdrawn(key.credential):
+            return None
+        return identity_of(person, _KEY_SCOPES[key.scope], key.credential, publishes=key.scope == PUBLISH)
+
+    def _granted(self, person_id: str, device: str, credential: int, now_ms: int) -> SignedIn:
+        token, grant = self._grants.give(person_id, device, credential, now_ms)
+        return SignedIn(
+            token, grant.expires_ms, renew_ms(grant), self._identity(self._known(person_id), grant)
+        )
+
+    def _identity(self, person: Person, grant: Grant) -> Identity:
+        publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
+        scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
+        return identity_of(person, scopes, grant.credential, publishes=publishes)
+
+
+def _checked_name(name: str) -> str:
+    tidied = tidied_name(name)
+    if tidied is None:
+        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.name_malformed"))
+    return tidied
+
+
+def _check_email(email: str) -> None:
+    if not is_email(email):
+        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.email_malformed"))
+
+
+def _check_zone(zone: str) -> None:
+    if zone_info(zone) is None:
+        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.zone_unknown"))
+
+
+def _with(
+    person: Person,
+    *,
+    email: str | None = None,
+    unit: Unit | None = None,
+    zone: str | None = None,
+    sharer: int | None = None,
+) -> Person:
+    return msgspec.structs.replace(
+        person,
+        email=person.email if email is None else email,
+        unit=person.unit if unit is None else unit,
+        zone=person.zone if zone is None else zone,
+        sharer=person.sharer if sharer is None else sharer,
+    )
+
+
+def _shown(key: StoredKey, secret: str) -> Key:
+    return Key(key.id, key.credential, key.person, key.scope, key.label, key.created_ms, secret)

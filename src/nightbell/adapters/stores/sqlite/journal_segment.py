@@ -1,0 +1,373 @@
+"""One file of the SQLite journal: opened, inspected after a crash, read in order, saved when damaged."""
+
+import os
+import shutil
+import sqlite3
+import struct
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from nightbell.journal.group import Group
+from nightbell.journal.packing import Damaged, decode
+from nightbell.journal.ports import Fault, StoreFailedError
+
+APPLICATION_ID: Final = 0x4E424A31
+FORMAT: Final = 1
+
+_CHECKPOINT_PAGES: Final = 4000
+"""How long the write-ahead log grows, pages of 4 KiB: 16 MB, so that copying it back stays under 0.1 s."""
+
+_TAIL: Final = 256
+"""How many of the newest records are checked at every start; replay checks whatever it reads."""
+
+_CHUNK: Final = 64
+_PROBES_MAX: Final = 100_000
+"""How many seqs in a row are looked for one by one behind a damaged page."""
+
+_FULL_BELOW_BYTES: Final = 1 << 20
+"""A file system with less room than this is full, whatever the error is called."""
+
+_WAL_HEADER: Final = struct.Struct(">8I")
+_WAL_MAGIC: Final = (0x377F0682, 0x377F0683)
+_WAL_FRAME_HEADER: Final = 24
+
+
+class UnreadableError(Exception):
+    """A file, or a record in it, is damaged. The text says what was found."""
+
+
+class Tail(NamedTuple):
+    """What lies in a write-ahead log behind the last transaction that SQLite accepts.
+
+    Attributes:
+        torn: Something does: a write that had not finished.
+        lost_commits: More than one transaction does, this many: confirmed ones among them are lost. Else 0.
+    """
+
+    torn: bool
+    lost_commits: int
+
+
+class Inspected(NamedTuple):
+    """What one file holds. `low` and `high` are 0 if it holds no group."""
+
+    first_seq: int
+    low: int
+    high: int
+    tail: Tail
+
+
+def as_failure(error: sqlite3.Error | OSError, place: Path) -> StoreFailedError:
+    """Map a failure of SQLite or of the file system to what the journal knows."""
+    name = error.sqlite_errorname if isinstance(error, sqlite3.Error) and _has_name(error) else ""
+    detail = f"{error} {name}".strip()
+    if name == "SQLITE_FULL" or _is_full(place):
+        fault = Fault.DISK_FULL
+    elif name.startswith("SQLITE_IOERR"):
+        fault = Fault.DISK_ERROR
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
+        fault = Fault.NOT_WRITABLE
+    elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        fault = Fault.LOCKED
+    else:
+        fault = Fault.OTHER
+    return StoreFailedError(fault, detail, str(place))
+
+
+def _has_name(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorname", None) is not None
+
+
+def _is_full(place: Path) -> bool:
+    try:
+        room = os.statvfs(place if place.is_dir() else place.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _FULL_BELOW_BYTES
+
+
+def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
+    """Open a file with every commit synced before it returns.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+    """
+    mode = "rwc" if create else "rw"
+    connection = sqlite3.connect(
+        f"file:{path.as_posix()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def create(path: Path, *, first_seq: int, opened_ms: int) -> sqlite3.Connection:
+    """Begin a new file; durable when this returns.
+
+    Raises:
+        sqlite3.Error: It cannot be made.
+        OSError: The folder cannot be synced.
+    """
+    schema = (
+        resources.files("nightbell.adapters.stores.sqlite").joinpath("journal_schema.sql").read_text("utf-8")
+    )
+    connection = connect(path, create=True)
+    try:
+        connection.executescript(f"BEGIN;\n{schema}")
+        connection.execute("INSERT INTO segment VALUES (?, ?)", (first_seq, opened_ms))
+        connection.execute("COMMIT")
+        sync_folder(path.parent)
+    except (sqlite3.Error, OSError):
+        connection.close()
+        raise
+    return connection
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def companions(path: Path) -> tuple[Path, Path]:
+    """The write-ahead log and the shared-memory file that SQLite keeps beside a file."""
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def remove(path: Path) -> None:
+    """Delete a file and its companions."""
+    for part in (path, *companions(path)):
+        part.unlink(missing_ok=True)
+
+
+def inspect(path: Path, damaged: Path) -> Inspected:
+    """Recover a file after a crash, make what was recovered durable, and check its newest records.
+
+    Args:
+        path: The file.
+        damaged: Folder for a copy of a write-ahead log that lost confirmed transactions.
+
+    Raises:
+        UnreadableError: It is damaged.
+        StoreFailedError: A newer version made it, or the disk refuses.
+    """
+    log = companions(path)[0]
+    frames = _frames(log)
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = connect(path)
+        _check_kind(connection, path)
+        accepted = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        tail = _tail(frames, max(0, accepted))
+        if tail.lost_commits:
+            shutil.copyfile(log, damaged / log.name)
+        # After this nothing that was recovered depends on pages that may never have reached the disk.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        first_seq, low, high = _extent(connection)
+        for seq, packed in connection.execute(
+            "SELECT seq, packed FROM record ORDER BY seq DESC LIMIT ?", (_TAIL,)
+        ):
+            sound(seq, packed)
+    except sqlite3.DatabaseError as error:
+        if _is_damage(error):
+            raise UnreadableError(str(error)) from error
+        raise as_failure(error, path) from error
+    finally:
+        if connection is not None:
+            connection.close()
+    return Inspected(first_seq, low, high, tail)
+
+
+def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
+    kind = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if kind != APPLICATION_ID:
+        raise UnreadableError("it is not a file of the journal")
+    if version != FORMAT:
+        raise StoreFailedError(Fault.OTHER, f"a newer Nightbell made it, format {version}", str(path))
+
+
+def _extent(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    begun = connection.execute("SELECT first_seq FROM segment").fetchone()
+    if begun is None:
+        raise UnreadableError("it does not say where it begins")
+    low, high = connection.execute(
+        "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)"
+    ).fetchone()
+    return begun[0], low or 0, high or 0
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    # "no such table" is SQLITE_ERROR: the schema is gone.
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
+
+
+def sound(seq: int, packed: bytes) -> Group:
+    """Decode a record.
+
+    Raises:
+        UnreadableError: It is damaged, or another's.
+    """
+    group = decode(packed)
+    if isinstance(group, Damaged):
+        raise UnreadableError(f"record {seq}: {group.reason}")
+    if group.seq != seq:
+        raise UnreadableError(f"record {seq}: it says it is {group.seq}")
+    return group
+
+
+def read(connection: sqlite3.Connection, after_seq: int) -> Iterator[Group]:
+    """Groups of one file above `after_seq`, in order, a few at a time.
+
+    Raises:
+        UnreadableError: The next one is damaged.
+    """
+    while True:
+        try:
+            rows = connection.execute(
+                "SELECT seq, packed FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, _CHUNK)
+            ).fetchall()
+        except sqlite3.DatabaseError as error:
+            if _is_damage(error):
+                raise UnreadableError(str(error)) from error
+            raise
+        for seq, packed in rows:
+            yield sound(seq, packed)
+        if len(rows) < _CHUNK:
+            return
+        after_seq = rows[-1][0]
+
+
+def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
+    """Give everything sound in a damaged file to `keep`, in order, before and behind the damage.
+
+    Returns:
+        The highest seq seen in it, sound or not; -1 if that cannot be known.
+    """
+    try:
+        connection = connect(path)
+    except sqlite3.Error:
+        return -1
+    try:
+        highest = _highest(connection)
+        after, probes = 0, 0
+        while after < highest and probes < _PROBES_MAX:
+            row = _next_row(connection, after, one=probes > 0)
+            if row is None:
+                after, probes = after + 1, probes + 1
+                continue
+            after, probes = row[0], 0
+            group = decode(row[1])
+            if not isinstance(group, Damaged) and group.seq == row[0]:
+                keep(*row)
+    finally:
+        connection.close()
+    return highest
+
+
+class Kept(NamedTuple):
+    """What a rebuilt file holds; `lost_*` lie around its gaps, 0 where there is no such group."""
+
+    count: int
+    low: int
+    high: int
+    lost_after: int
+    lost_before: int
+
+
+def rebuild(source: Path, target: Path, *, first_seq: int) -> tuple[Kept, int]:
+    """Write everything sound in a damaged file to a new one, complete and durable when this returns.
+
+    Returns:
+        What was kept, and the highest seq seen; -1 if that cannot be known.
+    """
+    kept = Kept(0, 0, 0, 0, 0)
+    connection = create(target, first_seq=first_seq, opened_ms=0)
+
+    def keep(seq: int, packed: bytes) -> None:
+        nonlocal kept
+        gap = kept.count > 0 and seq != kept.high + 1
+        kept = Kept(
+            count=kept.count + 1,
+            low=kept.low or seq,
+            high=seq,
+            lost_after=kept.lost_after or (kept.high if gap else 0),
+            lost_before=seq if gap else kept.lost_before,
+        )
+        connection.execute("INSERT INTO record VALUES (?, ?)", (seq, packed))
+
+    try:
+        connection.execute("BEGIN")
+        highest = readable(source, keep)
+        if not first_seq:
+            connection.execute("UPDATE segment SET first_seq = ?", (kept.low,))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.close()
+    if kept.count and not kept.lost_after and highest != kept.high:
+        kept = kept._replace(lost_after=kept.high)
+    return kept, highest
+
+
+def _highest(connection: sqlite3.Connection) -> int:
+    try:
+        found = connection.execute("SELECT max(seq) FROM record").fetchone()[0]
+    except sqlite3.Error:
+        return -1
+    return int(found or 0)
+
+
+def _next_row(connection: sqlite3.Connection, after: int, *, one: bool) -> tuple[int, bytes] | None:
+    condition = "seq = ? + 1" if one else "seq > ?"
+    try:
+        row: tuple[int, bytes] | None = connection.execute(
+            f"SELECT seq, packed FROM record WHERE {condition} ORDER BY seq LIMIT 1", (after,)
+        ).fetchone()
+    except sqlite3.Error:
+        return None
+    return row
+
+
+def _frames(log: Path) -> list[bool]:
+    """For each frame of the newest generation in a write-ahead log: whether it ends a transaction.
+
+    Source: sqlite.org/fileformat2.html, section 4.1.
+    """
+    try:
+        raw = log.read_bytes()
+    except FileNotFoundError:
+        return []
+    if len(raw) < _WAL_HEADER.size:
+        return []
+    magic, _, page_size, _, salt_1, salt_2, _, _ = _WAL_HEADER.unpack_from(raw)
+    if magic not in _WAL_MAGIC:
+        return []
+    frame = _WAL_FRAME_HEADER + page_size
+    count = -(-(len(raw) - _WAL_HEADER.size) // frame)
+    padded = raw[_WAL_HEADER.size :].ljust(count * frame, b"\0")
+    heads = np.frombuffer(padded, np.uint8).reshape(count, frame)[:, :16].copy().view(">u4")
+    current = (heads[:, 2] == salt_1) & (heads[:, 3] == salt_2)
+    newest = int(np.argmin(current)) if not current.all() else count
+    return [bool(size) for size in heads[:newest, 1]]
+
+
+def _tail(frames: list[bool], accepted: int) -> Tail:
+    """What lies behind the `accepted` first frames: at most one transaction if nothing confirmed is lost."""
+    behind = frames[accepted:]
+    commits = sum(behind)
+    lost = commits > 1 or (commits == 1 and not behind[-1])
+    return Tail(torn=bool(behind), lost_commits=commits if lost else 0)

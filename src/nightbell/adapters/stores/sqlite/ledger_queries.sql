@@ -1,0 +1,106 @@
+-- Named statements of ledger.py. Columns stand in the order of the fields of their structs.
+
+-- name: write_alarm
+INSERT INTO alarm VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state,
+    condition = excluded.condition,
+    unseen = excluded.unseen,
+    version = excluded.version,
+    raised_ms = excluded.raised_ms,
+    resolved_ms = excluded.resolved_ms,
+    answered_by = excluded.answered_by,
+    answered_ms = excluded.answered_ms,
+    answered_until_ms = excluded.answered_until_ms,
+    level = excluded.level,
+    measured_ms = excluded.measured_ms
+WHERE excluded.version > alarm.version;
+
+-- name: write_entry
+INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING;
+
+-- name: write_notification
+INSERT INTO notification VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING;
+
+-- name: write_delivery
+INSERT INTO delivery VALUES (?,?,?,?,?,?)
+ON CONFLICT (notification, channel) DO UPDATE SET
+    state = excluded.state,
+    tries = excluded.tries,
+    due_ms = excluded.due_ms,
+    reason = excluded.reason
+WHERE delivery.state = 'waiting' AND (excluded.tries > delivery.tries OR excluded.state <> 'waiting');
+
+-- name: write_attempt
+INSERT INTO attempt VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING;
+
+-- name: write_receipt
+INSERT INTO receipt VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING;
+
+-- name: write_upto
+INSERT INTO mark VALUES ('upto_seq', ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > mark.value;
+
+-- name: upto
+SELECT value FROM mark WHERE name = 'upto_seq';
+
+-- name: open_alarms
+SELECT * FROM alarm WHERE state <> 'resolved' ORDER BY opened_ms, id;
+
+-- name: newest_steps
+SELECT n.alarm, n.follow, MAX(n.step)
+FROM alarm AS a JOIN notification AS n ON n.alarm = a.id
+WHERE a.state <> 'resolved'
+GROUP BY n.alarm, n.follow;
+
+-- name: alarm
+SELECT * FROM alarm WHERE id = ?;
+
+-- name: alarms_of_sharer
+SELECT * FROM alarm WHERE sharer = ? ORDER BY opened_ms DESC, id LIMIT ?;
+
+-- name: notification
+SELECT * FROM notification WHERE id = ?;
+
+-- name: waiting
+SELECT d.*, n.*
+FROM delivery AS d JOIN notification AS n ON n.id = d.notification
+WHERE d.state = 'waiting'
+ORDER BY d.due_ms
+LIMIT ?;
+
+-- name: entries_of_alarm
+SELECT * FROM entry WHERE alarm = ? ORDER BY number DESC LIMIT ?;
+
+-- name: notifications_of_alarm
+SELECT * FROM notification WHERE alarm = ? ORDER BY at_ms DESC, follow DESC, step DESC LIMIT ?;
+
+-- name: deliveries_of_notification
+SELECT * FROM delivery WHERE notification = ? ORDER BY channel;
+
+-- name: attempts_of_notification
+SELECT * FROM attempt WHERE message = ? ORDER BY at_ms, channel, number;
+
+-- name: receipts_of_notification
+SELECT * FROM receipt WHERE message = ? ORDER BY at_ms, channel, state;
+
+-- name: over_before
+SELECT id FROM alarm WHERE state = 'resolved' AND resolved_ms < ? ORDER BY resolved_ms LIMIT ?;
+
+-- name: forget_receipts
+DELETE FROM receipt WHERE message IN (SELECT id FROM notification WHERE alarm = ?);
+
+-- name: forget_attempts
+DELETE FROM attempt WHERE message IN (SELECT id FROM notification WHERE alarm = ?);
+
+-- name: forget_deliveries
+DELETE FROM delivery WHERE notification IN (SELECT id FROM notification WHERE alarm = ?);
+
+-- name: forget_notifications
+DELETE FROM notification WHERE alarm = ?;
+
+-- name: forget_entries
+DELETE FROM entry WHERE alarm = ?;
+
+-- name: forget_alarm
+DELETE FROM alarm WHERE id = ?;

@@ -1,0 +1,190 @@
+"""The whole fold: journal groups in, effects out. Evaluation and alarms move together, and only here.
+
+Groups are folded in chunks that end at a tick, and a group with facts is a chunk of its own. So "the newest
+reading when it happened" is the same wherever batches begin and end.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from nightbell.alarm import people
+from nightbell.alarm.alarm import NEVER_MEASURED, Alarm
+from nightbell.alarm.book import AlarmBook, Cause, Change
+from nightbell.alarm.decide import Reason
+from nightbell.alarm.effects import Effects
+from nightbell.evaluate.columns import NO_MS
+from nightbell.evaluate.fold import Fold
+from nightbell.evaluate.transition import Folded, group_of, reading_of
+from nightbell.follow.limits import Telling
+from nightbell.journal.facts import (
+    Answered,
+    AnswerUndone,
+    AnyFact,
+    FollowEnded,
+    FollowSet,
+    SensorStarted,
+    Snoozed,
+)
+from nightbell.journal.group import Group
+from nightbell.words.conditions import Condition, Family
+
+_VERSION: Final = 1
+
+
+class _Dump(msgspec.Struct, frozen=True):
+    version: int
+    upto_seq: int
+    fold: bytes
+    tellings: tuple[int, dict[str, bytes], list[tuple[Telling, ...]], list[str]]
+    alarms: list[Alarm]
+    snoozes: list[tuple[int, Family, int]]
+
+
+class AlarmFold:
+    """Everything that is known about conditions and alarms, and the one way to move it."""
+
+    def __init__(self) -> None:
+        self.evaluation = Fold()
+        self.book = AlarmBook()
+        self.upto_seq = 0
+
+    def fold(self, groups: Sequence[Group]) -> Effects:
+        """Fold groups in order. Returns what it led to."""
+        for chunk in _chunks(groups):
+            self._fold_chunk(chunk)
+            self.upto_seq = max(self.upto_seq, chunk[-1].seq)
+        return self.book.effects(self.upto_seq)
+
+    def newest(self, sharer: int) -> tuple[int, int]:
+        """Level and `measured_ms` of a sharer's newest reading."""
+        sharers = self.evaluation.columns.sharers
+        if sharer >= sharers.count or sharers["newest_ms"][sharer] == NO_MS:
+            return NEVER_MEASURED
+        return int(sharers["newest_level"][sharer]), int(sharers["newest_ms"][sharer])
+
+    def _fold_chunk(self, chunk: Sequence[Group]) -> None:
+        folded = self.evaluation.run(chunk)
+        by_cause = _by_cause(folded)
+        if chunk[0].facts:
+            for number, fact in enumerate(chunk[0].facts):
+                self._take_fact(fact, by_cause.pop(number, []))
+        for cause, changes in by_cause.items():
+            self._take_reading_or_tick(chunk, cause, changes)
+        if chunk[-1].tick_ms:
+            self.book.tick(chunk[-1].tick_ms, self.newest)
+
+    def _take_reading_or_tick(self, chunk: Sequence[Group], cause: int, changes: list[Change]) -> None:
+        group, place = chunk[group_of(cause)], reading_of(cause)
+        if place is not None:
+            reading = group.readings[place]
+            newest = int(reading["level"]), int(reading["measured_ms"])
+            self.book.change(changes, Cause(changes[0].at_ms, newest))
+            return
+        for sharer, part in groupby(sorted(changes, key=lambda change: change.sharer), lambda c: c.sharer):
+            self.book.change(part, Cause(group.tick_ms, self.newest(sharer)))
+
+    def _take_fact(self, fact: AnyFact, changes: list[Change]) -> None:
+        book = self.book
+        if isinstance(fact, FollowSet):
+            book.tellings.set(fact)
+        cause = self._cause(fact, changes)
+        if changes:
+            book.change(changes, cause)
+        match fact:
+            case FollowSet():
+                self._retell(fact, cause)
+            case Answered():
+                if alarm := book.by_id.get(fact.alarm):
+                    people.answer(book, alarm, fact, self._now(fact, alarm.sharer))
+            case AnswerUndone():
+                if alarm := book.by_id.get(fact.alarm):
+                    people.undo(book, alarm, fact, self._now(fact, alarm.sharer))
+            case Snoozed():
+                sharer = book.tellings.sharer(fact.follow)
+                if sharer >= 0:
+                    people.snooze(book, sharer, fact, self._now(fact, sharer))
+            case _:
+                pass
+
+    def _retell(self, fact: FollowSet, cause: Cause) -> None:
+        """Delays, hours and repeats may have changed though no condition did: decide anew at once."""
+        for alarm in self.book.open_alarms(fact.sharer):
+            part = alarm.parts.get(fact.follow)
+            if part and part.held:
+                self.book.consider(alarm, fact.follow, cause)
+                self.book.settle(alarm, cause)
+
+    def _now(self, fact: AnyFact, sharer: int) -> Cause:
+        return Cause(fact.at_ms, self.newest(sharer))
+
+    def _cause(self, fact: AnyFact, changes: list[Change]) -> Cause:
+        if not isinstance(fact, FollowSet | FollowEnded | SensorStarted):
+            return Cause(fact.at_ms, NEVER_MEASURED)
+        sharer = changes[0].sharer if changes else getattr(fact, "sharer", -1)
+        newest = self.newest(sharer)
+        others = tuple(sorted(self.evaluation.columns.follows_of(sharer))) if changes else ()
+        if isinstance(fact, SensorStarted):
+            return Cause(fact.at_ms, newest, Reason.BEGAN, Reason.SENSOR_STARTED, fact.by, others)
+        told = isinstance(fact, FollowSet) and fact.told
+        ended = Reason.LIMIT_CHANGED if told else Reason.FOLLOW_ENDED
+        return Cause(fact.at_ms, newest, Reason.LIMIT_CHANGED, ended, fact.by, others)
+
+    def dump(self) -> bytes:
+        """The whole state, for a checkpoint."""
+        return msgspec.msgpack.encode(
+            _Dump(
+                _VERSION,
+                self.upto_seq,
+                self.evaluation.dump(),
+                self.book.tellings.state(),
+                list(self.book.alarms.values()),
+                [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
+            )
+        )
+
+    @classmethod
+    def load(cls, dumped: bytes) -> "AlarmFold":
+        """The fold that `dumped` was taken from.
+
+        Raises:
+            ValueError: It was made by another version or is damaged. Replay the journal instead.
+        """
+        dump = msgspec.msgpack.decode(dumped, type=_Dump)
+        if dump.version != _VERSION:
+            raise ValueError(f"checkpoint of version {dump.version}, not {_VERSION}")
+        fold = cls()
+        fold.evaluation, fold.upto_seq = Fold.load(dump.fold), dump.upto_seq
+        fold.book.tellings.restore(*dump.tellings)
+        fold.book.restore(dump.alarms, dump.snoozes)
+        return fold
+
+
+def _chunks(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
+    """Cut after every tick, and around every group with facts."""
+    start = 0
+    for place, group in enumerate(groups):
+        if group.facts and place > start:
+            yield groups[start:place]
+            start = place
+        if group.facts or group.tick_ms:
+            yield groups[start : place + 1]
+            start = place + 1
+    if start < len(groups):
+        yield groups[start:]
+
+
+def _by_cause(folded: Folded) -> dict[int, list[Change]]:
+    """Transitions as changes, gathered by what caused them, in order."""
+    gathered: dict[int, list[Change]] = {}
+    columns = (
+        folded.transitions[name].tolist() for name in ("at_ms", "sharer", "follow", "condition", "began")
+    )
+    for cause, at_ms, sharer, follow, condition, began in zip(
+        np.asarray(folded.causes).tolist(), *columns, strict=True
+    ):
+        gathered.setdefault(cause, []).append(Change(at_ms, sharer, follow, Condition(condition), began))
+    return gathered

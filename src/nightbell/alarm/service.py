@@ -1,0 +1,201 @@
+"""Runs the fold behind the journal: groups gather for some milliseconds, are folded, effects handed on."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from nightbell.alarm.alarm import Alarm
+from nightbell.alarm.effects import AlarmView, Effects
+from nightbell.alarm.fold import AlarmFold
+from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
+from nightbell.evaluate.columns import NO_MS
+from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.words.conditions import Condition
+
+PAUSE_S: Final = 0.02
+"""How long groups gather before they are folded: small against the second that is promised."""
+
+CHECKPOINT_EVERY_S: Final = 60.0
+"""Source: alarm-engine practice; a start then replays a minute of journal at most."""
+
+REPLAY_GROUPS: Final = 256
+"""Groups folded at once when catching up."""
+
+_log = structlog.get_logger()
+
+
+class SharerState(NamedTuple):
+    """What is known of a sharer now.
+
+    Attributes:
+        level: Level of the newest reading, -1 if there was never one.
+        measured_ms: When it was measured, 0 if there was never one.
+        slope_milli: Thousandths of mg/dL in 5 min, damped.
+        slope_known: Whether three or more readings in a row stand behind the slope.
+        clock_offset_ms: How wrong the uploader's clock is: true time minus its time; 0 if right.
+        warm_up_until_ms: Until when a new sensor warms up, 0 if none does.
+    """
+
+    level: int
+    measured_ms: int
+    slope_milli: int
+    slope_known: bool
+    clock_offset_ms: int
+    warm_up_until_ms: int
+
+
+NOBODY: Final = SharerState(-1, 0, 0, slope_known=False, clock_offset_ms=0, warm_up_until_ms=0)
+
+
+class Evaluation:
+    """The fold, kept running."""
+
+    def __init__(self, taker: EffectsTaker, checkpoints: CheckpointStore) -> None:
+        self._taker = taker
+        self._checkpoints = checkpoints
+        self._fold = AlarmFold()
+        self._waiting: deque[Group] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.set_aside = 0
+
+    async def start(self, journal: Replays) -> None:
+        """Take up the newest checkpoint, catch up with the journal, and go on."""
+        dumped = await self._checkpoints.newest()
+        if dumped is not None:
+            try:
+                self._fold = AlarmFold.load(dumped)
+            except ValueError as problem:
+                _log.warning("checkpoint.refused", why=str(problem))
+        some: list[Group] = []
+        for group in journal.replay(self._fold.upto_seq):
+            some.append(group)
+            if len(some) == REPLAY_GROUPS:
+                self._take(some)
+                some = []
+                await asyncio.sleep(0)
+        self._take(some)
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._keep_checkpoints())]
+
+    async def close(self) -> None:
+        """Fold what waits, keep a checkpoint, stop."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._drain()
+        await self._checkpoint()
+
+    def consume(self, group: Group) -> None:
+        """A group of the journal; volatile ones too, so that alarms live while the journal cannot write."""
+        self._waiting.append(group)
+        self._idle.clear()
+        self._wake.set()
+
+    async def caught_up(self) -> None:
+        """Wait until everything consumed so far is folded."""
+        await self._idle.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(PAUSE_S)
+            self._drain()
+
+    def _drain(self) -> None:
+        self._wake.clear()
+        while self._waiting:
+            some = [self._waiting.popleft() for _ in range(min(len(self._waiting), REPLAY_GROUPS))]
+            self._take(some)
+        self._idle.set()
+
+    def _take(self, groups: Sequence[Group]) -> None:
+        """Fold groups; one that cannot be folded is set aside, said, and does not stop the others."""
+        try:
+            self._hand_on(self._fold.fold(groups))
+        except Exception:  # noqa: BLE001 one group that cannot be folded must not stop the others
+            if len(groups) > 1:
+                for group in groups:
+                    self._take([group])
+                return
+            self.set_aside += 1
+            _log.exception("group.set_aside", seq=groups[0].seq)
+
+    def _hand_on(self, effects: Effects) -> None:
+        if effects.alarms or effects.entries or effects.notifications:
+            self._taker.tell(effects)
+
+    async def _keep_checkpoints(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY_S)
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        try:
+            await self._checkpoints.keep(self._fold.dump())
+        except OSError as problem:
+            _log.warning("checkpoint.not_kept", why=problem.strerror)
+
+    # -- what others ask --------------------------------------------------------------------------------
+
+    @property
+    def evaluated_tick_ms(self) -> int:
+        """The newest tick that was folded: what a heartbeat carries to prove that the alarm path works."""
+        return max(self._fold.evaluation.columns.last_tick_ms, 0)
+
+    @property
+    def waiting(self) -> int:
+        """Groups not folded yet."""
+        return len(self._waiting)
+
+    def state_of(self, sharer: int) -> SharerState:
+        """What is known of a sharer now."""
+        sharers = self._fold.evaluation.columns.sharers
+        if not 0 <= sharer < sharers.count:
+            return NOBODY
+        level, measured_ms = self._fold.newest(sharer)
+        warm_up_ms = int(sharers["warm_up_ms"][sharer])
+        return SharerState(
+            level=level,
+            measured_ms=measured_ms,
+            slope_milli=int(sharers["slope"][sharer]),
+            slope_known=int(sharers["chain"][sharer]) >= 3,  # noqa: PLR2004 two points are no trend
+            clock_offset_ms=int(sharers["clock_offset_ms"][sharer]),
+            warm_up_until_ms=0 if warm_up_ms == NO_MS else warm_up_ms,
+        )
+
+    def conditions_of(self, follow: int) -> tuple[Condition, ...]:
+        """What holds now for a follow."""
+        follows = self._fold.evaluation.columns.follows
+        held = int(follows["held"][follow]) if 0 <= follow < follows.count else 0
+        return tuple(condition for condition in Condition if held >> condition & 1)
+
+    def snoozed_until_ms(self, follow: int) -> dict[str, int]:
+        """Until when a follow asked for quiet, by family."""
+        snoozes = self._fold.book.snoozes
+        return {family.value: until for (number, family), until in snoozes.items() if number == follow}
+
+    def open_alarms(self, sharer: int) -> list[AlarmView]:
+        """A sharer's open alarms as they stand."""
+        return [self._look(alarm) for alarm in self._fold.book.open_alarms(sharer)]
+
+    def open_alarm(self, alarm_id: str) -> AlarmView | None:
+        """One open alarm as it stands, or None if it is over or unknown."""
+        alarm = self._fold.book.by_id.get(alarm_id)
+        return self._look(alarm) if alarm else None
+
+    def _look(self, alarm: Alarm) -> AlarmView:
+        view = alarm.view(self._fold.newest(alarm.sharer), 0)
+        alarm.version -= 1
+        return view
+
+    @property
+    def upto_seq(self) -> int:
+        """The newest durable group folded in."""
+        return max(self._fold.upto_seq, VOLATILE_SEQ)

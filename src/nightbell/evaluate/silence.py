@@ -1,0 +1,58 @@
+"""What missing readings do: every follow has a stored deadline, and a tick finds those that have passed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightbell.evaluate.columns import NO_MS, Columns
+from nightbell.evaluate.conditions import transitions
+from nightbell.evaluate.rules import DOOR_GAP_MS_MIN
+from nightbell.evaluate.transition import Folded, nothing
+from nightbell.words.clock import NEVER_MS
+from nightbell.words.conditions import Condition
+
+SILENT = np.uint16(1 << Condition.NO_READINGS)
+_AFTER = -1  # `no_readings_after_ms` is the last field of `Bounds`
+
+
+def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:
+    """Begin silence for every follow whose deadline has come."""
+    columns.last_tick_ms = at_ms
+    rows = np.flatnonzero(columns.follows.used("due_ms") <= at_ms)
+    if not len(rows):
+        return nothing()
+    held = columns.follows["held"][rows]
+    columns.follows["held"][rows] = held | SILENT
+    columns.follows["due_ms"][rows] = NEVER_MS
+    return transitions(
+        held,
+        held | SILENT,
+        rows,
+        columns.follows["sharer"][rows],
+        np.full(len(rows), at_ms),
+        np.full(len(rows), cause),
+    )
+
+
+def due_ms(columns: Columns, rows: NDArray[np.intp] | NDArray[np.int32]) -> NDArray[np.int64]:
+    """When silence begins for some follows, if nothing comes."""
+    sharer = columns.follows["sharer"][rows]
+    newest_ms = columns.sharers["newest_ms"][sharer]
+    never_seen_ms = np.maximum(columns.sharers["added_ms"][sharer], columns.follows["set_ms"][rows])
+    base_ms = np.where(newest_ms != NO_MS, newest_ms, never_seen_ms)
+    base_ms = np.maximum(base_ms, columns.sharers["warm_up_ms"][sharer])
+    after_ms: NDArray[np.int64] = columns.bounds[columns.follows["bounds"][rows], _AFTER]
+    return np.maximum(base_ms, columns.door_open_ms) + after_ms
+
+
+def reckon(columns: Columns, rows: NDArray[np.intp]) -> None:
+    """Set the deadline anew for follows that are not silent."""
+    waiting = rows[columns.follows["held"][rows] & SILENT == 0]
+    columns.follows["due_ms"][waiting] = due_ms(columns, waiting)
+
+
+def open_door(columns: Columns, at_ms: int) -> None:
+    """Count everybody's silence anew from the moment the door was proven open again."""
+    if columns.last_tick_ms != NO_MS and at_ms - columns.last_tick_ms <= DOOR_GAP_MS_MIN:
+        return
+    columns.door_open_ms = max(columns.door_open_ms, at_ms)
+    reckon(columns, np.flatnonzero(columns.follows.used("told")))

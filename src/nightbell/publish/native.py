@@ -1,0 +1,302 @@
+"""The native door: `POST /v1/readings`. From request to answer, free of any server.
+
+A body that has the right shape is decoded in one go. One that has not is taken apart reading by reading, so
+that a bad one is refused with its place and a reason and the good ones are kept.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from nightbell.account.identity import Identity
+from nightbell.publish.admit import RawReading, Reason, Uploader
+from nightbell.publish.door import DoorAnswer, DoorRequest
+from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish, Published, clock_sentence
+from nightbell.words.catalogue import Catalogue
+from nightbell.words.clock import to_ms
+from nightbell.words.errors import CallerError, ErrorCode, PlatformError
+from nightbell.words.glucose import mgdl_from_mmol
+
+PATH: Final = "/v1/readings"
+
+Instant = int | Annotated[datetime, msgspec.Meta(tz=True)]
+"""Epoch milliseconds, or RFC 3339 with its offset from UTC."""
+
+
+class NativeReading(msgspec.Struct):
+    """One reading to publish: a time and one glucose value.
+
+    Attributes:
+        measured_at: When it was measured, by your clock.
+        glucose_mgdl: mg/dL from 20 to 600, or "LOW" or "HIGH" where the sensor says so.
+        glucose_mmoll: mmol/L, instead of `glucose_mgdl`.
+        trend: The sensor's arrow, by name ("FortyFiveDown") or number. Unknown ones are taken as none.
+    """
+
+    measured_at: Instant
+    glucose_mgdl: int | float | Literal["LOW", "HIGH"] | None = None
+    glucose_mmoll: float | Literal["LOW", "HIGH"] | None = None
+    trend: int | str | None = None
+
+
+class Upload(msgspec.Struct):
+    """What to send: at most 512 readings in 256 KiB.
+
+    Attributes:
+        readings: In any order; the newest first lets us hear of a low soonest.
+        sent_at: What your clock shows as you send this very request; write it anew when you try again.
+            It tells us at once if your clock is wrong.
+    """
+
+    readings: list[NativeReading]
+    sent_at: Instant | None = None
+
+
+class RefusedReading(msgspec.Struct, frozen=True):
+    """A reading that was not kept: its place in the upload from 0, why, and why in words."""
+
+    index: int
+    reason: Reason
+    sentence: str
+
+
+class ClockNotice(msgspec.Struct, frozen=True):
+    """Your clock is wrong by `offset_s` seconds: add them to your time to get true time."""
+
+    offset_s: int
+    sentence: str
+
+
+class UploadAnswer(msgspec.Struct, frozen=True):
+    """What became of an upload. What is accepted is durable. Do not send a refused reading again.
+
+    Attributes:
+        accepted: How many are kept, duplicates among them.
+        duplicates: How many of these we had already.
+        refused: The others.
+        clock: Only while your clock is wrong.
+    """
+
+    accepted: int
+    duplicates: int
+    refused: list[RefusedReading]
+    clock: ClockNotice | msgspec.UnsetType = msgspec.UNSET
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A problem document (RFC 9457).
+
+    Attributes:
+        title: The error in a word, as `code`.
+        status: The HTTP status.
+        detail: What happened, what was kept, what to do.
+        code: An `ErrorCode`, for programs.
+        retry_after_s: When to try again.
+    """
+
+    title: str
+    status: int
+    detail: str
+    code: ErrorCode
+    retry_after_s: int | None = None
+
+
+_decode_upload: Final = msgspec.json.Decoder(Upload).decode
+_encode: Final = msgspec.json.Encoder().encode
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_JSON_HEADERS: Final = ((b"content-type", b"application/json"), _NO_STORE)
+_PROBLEM_HEADERS: Final = ((b"content-type", b"application/problem+json"), _NO_STORE)
+_BEARER: Final = b"bearer "
+_MMOLL_ABSURD: Final = 100
+_ONE_ACCEPTED: Final = DoorAnswer(200, _JSON_HEADERS, b'{"accepted":1,"duplicates":0,"refused":[]}')
+_PLAIN_ONE: Final = Published(1, 0, [], 0)
+_RETRY_AFTER_S: Final = 5
+
+
+class NativeDoor:
+    """Handles `POST /v1/readings`.
+
+    Args:
+        publish: The step itself.
+        identify: Who a bearer is; None if nobody any more.
+        words: The sentences.
+    """
+
+    def __init__(
+        self, publish: Publish, *, identify: Callable[[str, int], Identity | None], words: Catalogue
+    ) -> None:
+        self._publish = publish
+        self._identify = identify
+        self._words = words
+
+    async def handle(self, request: DoorRequest) -> DoorAnswer:
+        """Answer one request; every error is a problem document."""
+        if request.method != "POST":
+            detail = self._words.say("publish.problem.method")
+            return _problem(405, ErrorCode.MALFORMED, detail, (b"allow", b"POST"))
+        try:
+            uploader = self._uploader(request)
+            raw, sent_ms = read_upload(request.body)
+            published = await self._publish.publish(
+                uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=request.received_ms
+            )
+        except CallerError as error:
+            return self._caller_problem(error)
+        except PlatformError as error:
+            return self._platform_problem(error, request)
+        if published == _PLAIN_ONE:
+            return _ONE_ACCEPTED
+        return DoorAnswer(200, _JSON_HEADERS, _encode(self._answer(published)))
+
+    def _uploader(self, request: DoorRequest) -> Uploader:
+        authorization = request.headers.get(b"authorization", b"")
+        identity = None
+        if authorization[:7].lower() == _BEARER:
+            bearer = authorization[7:].strip().decode("latin-1")
+            identity = self._identify(bearer, request.received_ms)
+        if identity is None:
+            raise CallerError(ErrorCode.NOT_SIGNED_IN, self._words.say("publish.problem.not_signed_in"))
+        if "publish" not in identity.scopes or identity.sharer < 0:
+            raise CallerError(ErrorCode.NOT_ALLOWED, self._words.say("publish.problem.not_allowed"))
+        announced = request.headers.get(b"content-length", b"")
+        if len(request.body) > BODY_BYTES_MAX or _larger(announced):
+            raise CallerError(
+                ErrorCode.TOO_LARGE, self._words.say("publish.problem.too_large", bytes=BODY_BYTES_MAX)
+            )
+        return Uploader(identity.sharer, identity.credential)
+
+    def _answer(self, published: Published) -> UploadAnswer:
+        words = self._words
+        refused = [
+            RefusedReading(place, reason, words.say(f"publish.refused.{reason}"))
+            for place, reason in published.refused
+        ]
+        clock: ClockNotice | msgspec.UnsetType = msgspec.UNSET
+        if published.offset_ms:
+            clock = ClockNotice(published.offset_ms // 1000, clock_sentence(words, published.offset_ms))
+        return UploadAnswer(published.accepted, published.duplicates, refused, clock)
+
+    def _caller_problem(self, error: CallerError) -> DoorAnswer:
+        detail = self._words.say(f"publish.problem.{error.code}", bytes=BODY_BYTES_MAX, readings=READINGS_MAX)
+        status = _CALLER_STATUS[error.code]
+        if error.code is ErrorCode.NOT_SIGNED_IN:
+            return _problem(status, error.code, detail, (b"www-authenticate", b"Bearer"))
+        return _problem(status, error.code, detail)
+
+    def _platform_problem(self, error: PlatformError, request: DoorRequest) -> DoorAnswer:
+        if error.code not in (ErrorCode.OVERLOADED, ErrorCode.NOT_DURABLE):
+            return _problem(500, error.code, self._words.say("publish.problem.internal"))
+        seconds = retry_after_s(error, request)
+        detail = self._words.say(f"publish.problem.{error.code}", seconds=seconds)
+        problem = Problem(error.code, 503, detail, error.code, seconds)
+        headers = (*_PROBLEM_HEADERS, (b"retry-after", b"%d" % seconds))
+        return DoorAnswer(503, headers, _encode(problem))
+
+
+_CALLER_STATUS: Final = {
+    ErrorCode.NOT_SIGNED_IN: 401,
+    ErrorCode.NOT_ALLOWED: 403,
+    ErrorCode.MALFORMED: 400,
+    ErrorCode.TOO_LARGE: 413,
+    ErrorCode.TOO_MANY: 413,
+}
+
+
+def _problem(status: int, code: ErrorCode, detail: str, *headers: tuple[bytes, bytes]) -> DoorAnswer:
+    return DoorAnswer(status, (*_PROBLEM_HEADERS, *headers), _encode(Problem(code, status, detail, code)))
+
+
+def retry_after_s(error: PlatformError, request: DoorRequest) -> int:
+    """When to try again: the journal's word and up to as much again, spread by client and moment."""
+    base_s = error.retry_after_s or _RETRY_AFTER_S
+    return base_s + hash((request.peer, request.received_ms)) % (base_s + 1)
+
+
+def read_upload(body: bytes) -> tuple[list[RawReading], int]:
+    """The raw readings of a body and what the sender's clock showed (0 if it did not say).
+
+    Raises:
+        CallerError: MALFORMED or TOO_MANY.
+    """
+    try:
+        upload = _decode_upload(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_leniently(body)
+    _check_number(len(upload.readings))
+    return [_typed(reading) for reading in upload.readings], _sent_ms(upload.sent_at)
+
+
+def _typed(reading: NativeReading) -> RawReading:
+    at = reading.measured_at
+    glucose: object = reading.glucose_mgdl
+    if glucose is None:
+        glucose = _mgdl(reading.glucose_mmoll)
+    elif reading.glucose_mmoll is not None:
+        glucose = Reason.NOT_A_NUMBER
+    return RawReading(at if type(at) is int else _ms(at), glucose, reading.trend)
+
+
+def _read_leniently(body: bytes) -> tuple[list[RawReading], int]:
+    try:
+        # The standard library's reader also takes NaN and Infinity, which some senders write: they cost only
+        # the reading they stand in.
+        upload = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise CallerError(ErrorCode.MALFORMED, f"The body is not JSON: {type(error).__name__}.") from None
+    if not isinstance(upload, dict) or not isinstance(upload.get("readings"), list):
+        raise CallerError(ErrorCode.MALFORMED, "The body has no list named readings.")
+    _check_number(len(upload["readings"]))
+    return [_untyped(reading) for reading in upload["readings"]], _sent_ms(_instant(upload.get("sent_at")))
+
+
+def _untyped(reading: object) -> RawReading:
+    if not isinstance(reading, dict):
+        return RawReading(Reason.NOT_A_READING, Reason.NOT_A_READING)
+    at = _instant(reading.get("measured_at"))
+    glucose: object = reading.get("glucose_mgdl")
+    mmoll = reading.get("glucose_mmoll")
+    if glucose is None:
+        glucose = _mgdl(mmoll)
+    elif mmoll is not None:
+        glucose = Reason.NOT_A_NUMBER
+    return RawReading(_ms(at), glucose, reading.get("trend"))
+
+
+def _mgdl(mmoll: object) -> object:
+    """The mg/dL of a raw value in mmol/L; what is no number is handed on for `admit` to refuse."""
+    if not isinstance(mmoll, int | float) or isinstance(mmoll, bool) or mmoll != mmoll:  # noqa: PLR0124 NaN
+        return mmoll
+    return int(mgdl_from_mmol(mmoll)) if 0 <= mmoll <= _MMOLL_ABSURD else Reason.OUT_OF_RANGE
+
+
+def _instant(value: object) -> object:
+    """An instant out of a value of any kind; None if it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+    except (msgspec.ValidationError, ValueError):
+        return None
+
+
+def _ms(at: object) -> object:
+    return to_ms(at) if isinstance(at, datetime) else at
+
+
+def _sent_ms(at: object) -> int:
+    sent = _ms(at)
+    return sent if isinstance(sent, int) else 0
+
+
+def _check_number(readings: int) -> None:
+    if readings > READINGS_MAX:
+        raise CallerError(
+            ErrorCode.TOO_MANY, f"More than {READINGS_MAX} readings.", readings_max=READINGS_MAX
+        )
+
+
+def _larger(announced: bytes) -> bool:
+    return announced.isdigit() and (len(announced) > len("1000000") or int(announced) > BODY_BYTES_MAX)

@@ -1,0 +1,41 @@
+"""What publishing needs of the world. The journal fulfils it; publishing may not know the journal."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightbell.publish.reading import Reading
+
+
+class ReadingLog(Protocol):
+    """Where readings are written down before anything is promised."""
+
+    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> asyncio.Future[int]:
+        """Write; the future resolves once they are durable.
+
+        Raises:
+            PlatformError: OVERLOADED at once if the lane is full, nothing taken; NOT_DURABLE through the
+                future.
+        """
+        ...
+
+    def settled(self) -> asyncio.Future[int]:
+        """Resolve once all that is in flight now is durable."""
+        ...
+
+
+class Committed(Protocol):
+    """One commit of the journal, as far as publishing looks at it."""
+
+    @property
+    def seq(self) -> int:
+        """Its place in the order; negative if it could not be made durable."""
+        ...
+
+    @property
+    def readings(self) -> NDArray[np.void]:
+        """Its readings, `READING_DTYPE`."""
+        ...

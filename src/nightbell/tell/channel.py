@@ -1,0 +1,59 @@
+"""The channel: one way to reach a person. Adapters implement it; the contract suite holds them to it."""
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from nightbell.tell.message import Message
+from nightbell.tell.outcome import Outcome
+
+
+class Proof(StrEnum):
+    """The best that a channel can prove by itself. What is not proven is not claimed."""
+
+    NOTHING = "nothing"  # handed over, nothing more is known
+    DELIVERED = "delivered"  # it reached the device
+    SEEN = "seen"  # a person looked
+    ANSWERED = "answered"  # a person pressed a key
+
+
+class Checklist(msgspec.Struct, frozen=True):
+    """What a channel is and is not good for; shown to people who choose it.
+
+    Attributes:
+        proof: The best it can prove by itself.
+        duplicates_merge: Whether the receiving side recognises our key and drops the second copy.
+        may_wake: Whether it can be expected to wake a sleeping person.
+        at_most_per_minute: What one address bears a minute; 0 if there is no limit worth keeping.
+        promise: Catalogue key of the sentence that says what it can honestly promise.
+    """
+
+    proof: Proof
+    duplicates_merge: bool
+    may_wake: bool
+    at_most_per_minute: int
+    promise: str
+
+
+class Channel(Protocol):
+    """One way to reach a person."""
+
+    @property
+    def name(self) -> str:
+        """One lower-case word, as in the ledger: `email`, `webhook`."""
+        ...
+
+    @property
+    def checklist(self) -> Checklist:
+        """What it is good for."""
+        ...
+
+    async def send(self, message: Message, address: str, *, idempotency_key: str) -> Outcome:
+        """Try once to hand the message over.
+
+        Ends within the channel's own time limit and never raises for what the world does: a failure is an
+        `Unavailable` or a `Refused`. May be called again with the same key after a crash; the key goes along,
+        so that whoever receives it twice can tell.
+        """
+        ...

@@ -1,0 +1,94 @@
+"""Pages from templates: every word from the catalogue, every value escaped, nothing inline."""
+
+from typing import Any, Final
+
+import jinja2
+import msgspec
+
+from nightbell.account.person import Person
+from nightbell.web.files import Files
+from nightbell.web.show.alarms import Bar
+from nightbell.web.show.times import clock_text
+from nightbell.words.catalogue import Catalogue
+
+_LIVE_WORDS: Final = (
+    "age_now", "age_minute", "age_minutes", "age_hours", "span_seconds", "span_minutes", "span_hours",
+    "watch_unknown", "watch_watching", "watch_seen", "watch_trying", "watch_lost", "watch_back",
+    "trying", "late", "lost_since", "sound_off", "sound_on", "sound_button", "sound_test", "sound_none",
+    "bar_plain", "bar_plain_nobody", "got_it", "undo_left", "answer_failed", "link_copied", "chart_failed", "brand",
+)  # fmt: skip
+"""The sentences that a page fills by itself, because they must be right when the server is gone."""
+
+_OPEN_SLOTS: Final = {name: f"{{{name}}}" for name in ("n", "h", "age", "name", "time")}
+"""Slots that the page fills itself stay as they are."""
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What every page shows around its own part.
+
+    Attributes:
+        me: Who is signed in; None on the way in.
+        place: Which part of the house this is, as in the navigation.
+        bars: Alarms that ask for an answer.
+        said: One sentence about what was just done, empty if nothing.
+        wrong: Whether `said` is bad news.
+    """
+
+    me: Person | None
+    place: str
+    now_ms: int
+    now_text: str
+    build: str
+    tls: bool
+    bars: list[Bar]
+    said: str
+    wrong: bool
+    words: str
+
+
+class Pages:
+    """The templates of one language."""
+
+    def __init__(self, words: Catalogue, files: Files, *, tls: bool) -> None:
+        self._files = files
+        self._tls = tls
+        self._live_words = msgspec.json.encode(
+            {name: words.say(f"page.{name}", **_OPEN_SLOTS) for name in _LIVE_WORDS}
+        ).decode()
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("nightbell.web"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals.update(say=words.say, static=files.address, language=words.language)
+
+    def frame(
+        self,
+        *,
+        me: Person | None,
+        place: str,
+        now_ms: int,
+        bars: list[Bar] | None = None,
+        said: str = "",
+        wrong: bool = False,
+    ) -> Frame:
+        """What stands around a page now."""
+        return Frame(
+            me=me,
+            place=place,
+            now_ms=now_ms,
+            now_text=clock_text(now_ms, zone=me.zone if me else "UTC", now_ms=now_ms),
+            build=self._files.build,
+            tls=self._tls,
+            bars=bars or [],
+            said=said,
+            wrong=wrong,
+            words=self._live_words,
+        )
+
+    def render(self, template: str, **values: Any) -> str:
+        """A page or a part of one."""
+        return self._templates.get_template(template).render(values)
