@@ -7,6 +7,7 @@ the records that go in. Every number stands here a second time, on purpose.
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from nightbell.follow.limits import Bounds
 from nightbell.journal.facts import (
     AnyFact,
     DoorOpened,
@@ -45,6 +46,7 @@ class OracleSharer:
 
     def __init__(self) -> None:
         self.newest: Seen | None = None
+        self.live: int | None = None
         self.counted: Seen | None = None
         self.chain = 0
         self.slope = 0
@@ -175,8 +177,8 @@ class Oracle:
         """When silence begins for a follow that may be told."""
         sharer = self.sharer(follow.sharer)
         assert follow.first_set is not None
-        if sharer.newest is not None:
-            base = sharer.newest.measured
+        if sharer.live is not None:
+            base = sharer.live
         elif sharer.added is not None:
             base = max(sharer.added, follow.first_set)
         else:
@@ -204,43 +206,37 @@ class Oracle:
         if newest is not None and seen.level == newest.level and same_second(seen, newest):
             return
         if received - seen.measured > 15 * MINUTE:
-            self.take_late(number, seen, received)
+            self.take_late(number, seen)
         elif counted is not None and abs(seen.measured - counted.measured) < 150_000:
             self.take_near(number, seen, received)
         elif newest is None or seen.measured >= newest.measured:
             self.take_counting(number, seen, received)
 
-    def take_late(self, number: int, seen: Seen, received: int) -> None:
-        """A late reading: it may be the newest, it breaks the chain, it rings for nobody."""
+    def take_late(self, number: int, seen: Seen) -> None:
+        """A late reading: it may be the newest, it breaks the chain, and rings for nobody."""
         sharer = self.sharer(number)
-        if sharer.newest is not None and seen.measured <= sharer.newest.measured:
-            return
-        sharer.newest = seen
-        sharer.chain, sharer.slope, sharer.ring = 0, 0, []
-        for follow in self.told_follows(number):
-            self.change(follow, self.heard(follow, follow.holds, received), received)
+        if sharer.newest is None or seen.measured > sharer.newest.measured:
+            sharer.newest = seen
+            sharer.chain, sharer.slope, sharer.ring = 0, 0, []
 
     def take_near(self, number: int, seen: Seen, received: int) -> None:
         """A near reading: it does not count, but where it is low it alarms."""
         sharer = self.sharer(number)
         newest = sharer.newest
         assert newest is not None
-        self.maybe_end_warm_up(sharer, seen)
-        is_newest = seen.measured > newest.measured or (
-            same_second(seen, newest) and seen.level < newest.level
-        )
-        if is_newest:
+        if seen.measured > newest.measured or (same_second(seen, newest) and seen.level < newest.level):
             sharer.newest = seen
+        self.hear(sharer, seen)
         for follow in self.told_follows(number):
             after = self.near(follow, seen)
-            self.change(follow, self.heard(follow, after, received) if is_newest else after, received)
+            self.change(follow, self.heard(follow, after, received), received)
 
     def take_counting(self, number: int, seen: Seen, received: int) -> None:
         """A reading that counts: everything is judged anew."""
         sharer = self.sharer(number)
         before = sharer.counted
         self.count(sharer, seen)
-        self.maybe_end_warm_up(sharer, seen)
+        self.hear(sharer, seen)
         for follow in self.told_follows(number):
             after = set(follow.holds)
             self.judge_levels(follow, after, seen)
@@ -264,16 +260,18 @@ class Oracle:
             sharer.ring = [*sharer.ring, seen][-4:]
         sharer.newest = sharer.counted = seen
 
-    def maybe_end_warm_up(self, sharer: OracleSharer, seen: Seen) -> None:
-        """A live reading that is near or counts, measured after the warm-up was said, ends it."""
+    def hear(self, sharer: OracleSharer, seen: Seen) -> None:
+        """A live reading that is near or counts: `live` moves, and a warm-up said before it is over."""
+        if sharer.live is None or seen.measured > sharer.live:
+            sharer.live = seen.measured
         if sharer.warm_up is not None and seen.measured > sharer.warm_up_said:
             sharer.warm_up = None
 
     def heard(self, follow: OracleFollow, holds: set[Condition], received: int) -> set[Condition]:
-        """What holds when `newest` has changed: no readings ends, unless that reading is too old itself."""
-        newest = self.sharer(follow.sharer).newest
-        assert newest is not None
-        if received < newest.measured + follow.bounds.no_readings_after_ms:
+        """What holds when `live` may have moved: no readings ends, unless `live` is too long ago for that."""
+        live = self.sharer(follow.sharer).live
+        assert live is not None
+        if received < live + follow.bounds.no_readings_after_ms:
             return holds - {Condition.NO_READINGS}
         return holds
 
@@ -424,43 +422,66 @@ class Oracle:
             return
         if follow.told and follow.bounds == fact.bounds:
             return
-        if not follow.told:
+        same: set[Condition] = set()
+        if follow.told:
+            same = {one for one in Condition if own(one, follow.bounds) == own(one, fact.bounds)}
+        else:
             follow.holds, follow.marks = set(), set()
             follow.quiet = dict.fromkeys(SOONS, 0)
         if follow.first_set is None:
             follow.first_set = fact.at_ms
         follow.told, follow.bounds = True, fact.bounds
-        self.rejudge(follow, fact.at_ms)
+        self.rejudge(follow, same, fact.at_ms)
 
-    def rejudge(self, follow: OracleFollow, at: int) -> None:
-        """What holds under new bounds."""
-        sharer = self.sharer(follow.sharer)
-        newest = sharer.newest
-        fresh = newest is not None and at - newest.measured <= 15 * MINUTE
-        forecast = sharer.forecast() if newest is not None and newest is sharer.counted else None
-        after: set[Condition] = set()
-        for condition in LEVELS:
-            held = condition in follow.holds
-            if (
-                newest is not None
-                and follow.on(condition)
-                and follow.beyond(condition, newest.level)
-                and (held or fresh)
-            ):
+    def rejudge(self, follow: OracleFollow, same: set[Condition], at: int) -> None:
+        """What holds under new bounds; what is the `same` goes on as it is, with its mark."""
+        after = follow.holds & same
+        for condition in {*LEVELS} - same:
+            if self.level_holds(follow, condition, at):
                 after.add(condition)
-        for soon in SOONS:
-            if soon in follow.holds and follow.on(soon):
-                assert newest is not None
-                urgent = follow.soon_is_beyond_urgent(soon, newest.level)
-                if forecast is None or urgent or not follow.soon_is_past(soon, forecast):
-                    after.add(soon)
-        for condition in RATES:
+        for soon in {*SOONS} - same:
+            if soon in follow.holds and follow.on(soon) and not self.soon_is_over(follow, soon):
+                after.add(soon)
+        for condition in {*RATES} - same:
             if condition in follow.holds and follow.on(condition):
                 after.add(condition)
         if Condition.NO_READINGS in follow.holds:
             after.add(Condition.NO_READINGS)
-        follow.marks -= {*LEVELS, *SOONS}
+        follow.marks &= same
         self.change(follow, self.postponed(follow, after, at), at)
+
+    def level_holds(self, follow: OracleFollow, condition: Condition, at: int) -> bool:
+        """Whether a level condition holds under new bounds."""
+        newest = self.sharer(follow.sharer).newest
+        if newest is None or not follow.on(condition) or not follow.beyond(condition, newest.level):
+            return False
+        return condition in follow.holds or at - newest.measured <= 15 * MINUTE
+
+    def soon_is_over(self, follow: OracleFollow, soon: Condition) -> bool:
+        """Whether a soon condition is over under new bounds; with no forecast it is not."""
+        sharer = self.sharer(follow.sharer)
+        forecast = sharer.forecast()
+        if forecast is None or sharer.counted is None or sharer.newest != sharer.counted:
+            return False
+        return not follow.soon_is_beyond_urgent(soon, sharer.counted.level) and follow.soon_is_past(
+            soon, forecast
+        )
+
+
+def own(condition: Condition, bounds: Bounds) -> tuple[int, ...]:
+    """What a condition depends on: its bit, and its own bounds."""
+    limits = {
+        Condition.FALLING_FAST: (bounds.falling_mgdl_per_5min, bounds.low_at_most),
+        Condition.LOW: (bounds.low_at_most, bounds.low_clear),
+        Condition.URGENT_LOW_SOON: (bounds.urgent_low_at_most,),
+        Condition.URGENT_LOW: (bounds.urgent_low_at_most, bounds.urgent_low_clear),
+        Condition.RISING_FAST: (bounds.rising_mgdl_per_5min, bounds.high_at_least),
+        Condition.HIGH: (bounds.high_at_least, bounds.high_clear),
+        Condition.URGENT_HIGH_SOON: (bounds.urgent_high_at_least,),
+        Condition.URGENT_HIGH: (bounds.urgent_high_at_least, bounds.urgent_high_clear),
+        Condition.NO_READINGS: (bounds.no_readings_after_ms,),
+    }
+    return (bounds.on >> condition & 1, *limits[condition])
 
 
 def same_second(one: Seen, other: Seen) -> bool:

@@ -1,5 +1,7 @@
 """The demo family: plausible to look at, the same every time, and one low that is urgent at once."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +59,7 @@ def test_a_day_of_history_is_whole_and_five_minutes_apart() -> None:
         times = [reading.measured_ms for reading in past(sharer, START_MS, 0)]
 
         assert 286 <= len(times) <= 288
-        assert {after - before for before, after in zip(times, times[1:], strict=False)} == {STEP_MS}
+        assert {after - before for before, after in pairwise(times)} == {STEP_MS}
         assert times[0] >= START_MS - DAY_MS
         assert START_MS - STEP_MS < times[-1] <= START_MS
 
@@ -71,7 +73,7 @@ def test_a_restart_asks_only_for_what_is_missing() -> None:
 def test_no_two_readings_of_a_day_are_further_apart_than_a_body_can_go() -> None:
     for sharer in FAMILY:
         levels = [reading.level for reading in past(sharer, START_MS, 0)]
-        assert max(abs(after - before) for before, after in zip(levels, levels[1:], strict=False)) <= 30
+        assert max(abs(after - before) for before, after in pairwise(levels)) <= 30
 
 
 @given(at_ms=st.integers(0, 4_000_000_000_000), start_ms=st.integers(0, 4_000_000_000_000))

@@ -1,4 +1,4 @@
-"""Grants as they are given, verified and withdrawn: key ring, revocations and what was verified before, in memory.
+"""Grants as they are given, verified and withdrawn, from a key ring and a list in memory.
 
 Nothing here needs the store of accounts. The list of revocations has its own file, beside the keys.
 """
@@ -17,11 +17,7 @@ from nightbell.account.remembered import Remembered
 from nightbell.account.revocations import Revocations
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS
-from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.identity import new_uuid, secret_hash
-
-CLOCK_SLACK_MS: Final = 24 * 3_600_000
-"""A grant may seem issued in the future when our own clock was set back; a day of that is forgiven."""
 
 _log: Final = structlog.get_logger()
 
@@ -69,7 +65,9 @@ class Grants:
         assert self._ring is not None
         named = "".join(sign for sign in device if sign.isprintable())[:DEVICE_CHARS_MAX]
         scopes = tuple(sorted(DEVICE_SCOPES))
-        grant = Grant(new_uuid(), person_id, scopes, named, now_ms, now_ms + GRANT_LASTS_MS, credential)
+        # Later than the last time this person signed out everywhere, however fast they come back.
+        issued_ms = max(now_ms, self._revoked.people.get(person_id, -1) + 1)
+        grant = Grant(new_uuid(), person_id, scopes, named, issued_ms, now_ms + GRANT_LASTS_MS, credential)
         return grants.sealed(grant, self._ring.signing), grant
 
     def holding(self, token: str, now_ms: int) -> Grant | None:
@@ -84,15 +82,14 @@ class Grants:
             if grant is None:
                 return None
             self._remembered.put(hashed, grant)
-        if not grant.issued_ms - CLOCK_SLACK_MS <= now_ms < grant.expires_ms:
-            return None
-        return None if self._revoked.covers(grant) else grant
+        # A grant that seems issued in the future is one of ours after our own clock was set back: it holds.
+        return None if now_ms >= grant.expires_ms or self._revoked.covers(grant) else grant
 
     async def withdraw_device(self, credential: int, now_ms: int) -> None:
         """Void every grant of one device.
 
         Raises:
-            PlatformError: The list could not be written (`NOT_DURABLE`); in this process it is void all the same.
+            PlatformError: The list could not be written (`NOT_DURABLE`); here it is void all the same.
         """
         until_ms = now_ms + GRANT_LASTS_MS
         await self._revoke(lambda listed: listed.with_credential(credential, until_ms, now_ms))
@@ -109,7 +106,7 @@ class Grants:
         """Void every grant one person's devices hold now.
 
         Raises:
-            PlatformError: The list could not be written (`NOT_DURABLE`); in this process they are void all the same.
+            PlatformError: The list could not be written (`NOT_DURABLE`); here they are void.
         """
         await self._revoke(lambda listed: listed.with_person(person_id, now_ms))
 

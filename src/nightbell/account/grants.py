@@ -1,8 +1,8 @@
 """Grants: what a device holds after a sign-in. Signed, so that nobody has to be asked whether it is true.
 
-A grant is written as `nbg1.<payload>.<signature>`, both in base64url. It lasts 30 days; the device renews it at
-a moment of the last 20 that follows from the grant's own id, so devices do not all come at once, and a sign-in
-that is down for ten days is noticed by nobody.
+A grant is written as `nbg1.<payload>.<signature>`, both in base64url. It lasts 30 days; the device renews it
+in the last 20, at a moment that follows from the grant's own id, so devices do not all come at once and a
+sign-in that is down for days is noticed by nobody.
 """
 
 import binascii

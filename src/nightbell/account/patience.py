@@ -16,7 +16,7 @@ KEPT_MAX: Final = 50_000
 
 
 class _Tries(NamedTuple):
-    count: int
+    tries: int
     last_ms: int
 
 
@@ -42,23 +42,23 @@ class Patience:
             del self._tries[next(iter(self._tries))]
 
     def forgive(self, name: str, peer: str) -> None:
-        """The try succeeded: it and those before it count no more for the pair, and it does not for the peer."""
+        """The try succeeded: the pair is forgiven everything, the address this one try."""
         self._tries.pop((name, peer), None)
         of_peer = self._tries.get(("", peer))
         if of_peer is not None:
-            self._tries["", peer] = of_peer._replace(count=max(0, of_peer.count - 1))
+            self._tries["", peer] = of_peer._replace(tries=max(0, of_peer.tries - 1))
 
     def _count(self, key: tuple[str, str], now_ms: int) -> int:
         tries = self._tries.get(key)
         if tries is None or now_ms - tries.last_ms > FORGOTTEN_AFTER_MS:
             return 0
-        return tries.count
+        return tries.tries
 
     def _wait(self, key: tuple[str, str], free: int, step: int, now_ms: int) -> int:
         over = self._count(key, now_ms) - free
         if over < 0:
             return 0
         doublings = min(over // step, 16)
-        wait = min(1000 * 2**doublings, WAIT_MS_MAX)
+        wait = min(1000 << doublings, WAIT_MS_MAX)
         # A clock that was set back must not make the wait longer than it ever is.
         return max(0, min(wait, self._tries[key].last_ms + wait - now_ms))

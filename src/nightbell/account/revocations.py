@@ -1,7 +1,7 @@
 """What was withdrawn before its time: a small list, signed, that every verification looks at.
 
 It holds numbers of credentials (a device that signed out, a key that was revoked) and, for people who signed
-out everywhere, the instant before which no grant counts. Entries leave when nothing they name can still be valid.
+out everywhere, the instant up to which no grant counts. Entries leave when what they name has run out anyway.
 """
 
 from collections.abc import Mapping, Sequence

@@ -77,7 +77,7 @@ class Accounts:
         """
         loaded = await self._store.load()
         if loaded.credentials_reserved == 0 and await self._folder.exists():
-            # People's devices hold grants of accounts that are not here: that is a lost file, not a new house.
+            # Devices hold grants of accounts that are not here: a lost file, not a new house.
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
         for stored in loaded.people:
             self._people.put(stored)

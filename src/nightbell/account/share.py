@@ -1,7 +1,7 @@
 """Share credentials: what old Share clients sign in with, and their sessions.
 
-Apart from the person's own sign-in: a Share password publishes and reads one sharer through the Share endpoints
-and opens nothing else.
+Apart from the person's own sign-in: a Share password publishes and reads one sharer through the Share
+endpoints and opens nothing else.
 """
 
 import hashlib
@@ -123,9 +123,9 @@ class _Proof(NamedTuple):
 class Verified:
     """The password last proven right for each account, for ten minutes, in memory only.
 
-    Some clients sign in before every read. The slow hash protects what is stored on disk; this never is. Kept is
-    a keyed hash under a key drawn at start that never leaves the process, so whoever could read it could read the
-    passwords passing by as well. A password that is not the remembered one goes the slow way.
+    Some clients sign in before every read. The slow hash protects what is stored on disk; this never is. Kept
+    is a keyed hash under a key drawn at start that never leaves the process, so whoever could read it could
+    read the passwords passing by as well. A password that is not the remembered one goes the slow way.
     """
 
     def __init__(self, key: str) -> None:

@@ -25,13 +25,13 @@ class Answers:
         self._follows = follows
 
     async def take(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:
-        """ "I've got it": stops the ringing for everybody, for what rang so far.
+        """Take "I've got it": stops the ringing for everybody, for what rang so far.
 
         Returns:
             The alarm as it stands afterwards.
 
         Raises:
-            CallerError: NOT_FOUND if there is no such open alarm for this person, CONFLICT if nothing rings yet.
+            CallerError: NOT_FOUND if there is no such open alarm for this person, CONFLICT if nothing rings.
             PlatformError: NOT_DURABLE if it could not be written down; the alarm goes on ringing.
         """
         view = self._visible(alarm, identity)

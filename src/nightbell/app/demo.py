@@ -2,8 +2,8 @@
 
 Theory of operation. A level is a pure function of who and when, so a day of history and the live readings
 after it are one curve, and a restart goes on where it was. It is the sum of a fasting level that is a little
-higher at dawn, a hump after each meal of the day, slow noise, and the small noise of a sensor. One sharer also
-has a low that begins when the demo does. The shapes are plausible to look at; they are no model of a body.
+higher at dawn, a hump after each meal of the day, slow noise, and the small noise of a sensor. One sharer
+also has a low that begins when the demo does. The shapes look plausible; they are no model of a body.
 """
 
 from collections.abc import Iterator

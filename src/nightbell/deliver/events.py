@@ -1,21 +1,16 @@
 """What the live stream says: the wire of `GET /v1/stream`, one struct for each event.
 
-Every event carries `stream_until_ms`: a client that has heard nothing by then is not being watched and says so.
-Every reading carries `rely_until_ms`: from then on its number is not to be shown as current, nor used to dose.
-Ages are computed where they are shown, from `measured_ms` and the server's time, never sent.
+Every event carries `stream_until_ms`: a client that has heard nothing by then is not being watched and says
+so. Every reading carries `rely_until_ms`: from then on its number is not to be shown as current, nor used to
+dose. Ages are computed where they are shown, from `measured_ms` and the server's time, never sent.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from nightbell.alarm.effects import AlarmView
-from nightbell.deliver.compose import RELY_FOR_MS
-from nightbell.publish.reading import Reading
-from nightbell.words.catalogue import Catalogue
-from nightbell.words.conditions import Condition
-from nightbell.words.glucose import Unit, is_censored, shown
-from nightbell.words.trend import Trend
+from nightbell.words.glucose import Unit
 
 STREAM_FOR_MS: Final = 90_000
 """How long an event vouches for the stream: blueprint, section 8, 60 to 90 s of silence is "not watched"."""
@@ -133,7 +128,7 @@ class SystemOut(msgspec.Struct, frozen=True):
     Attributes:
         kind: `replaced` (more than five streams of one person: the oldest closes), `signed_out`, `closing`.
         text: What to show.
-        stream_until_ms: Until when silence of the stream is normal.
+        stream_until_ms: 0: nothing more comes on this stream, and it vouches for nothing.
     """
 
     kind: str
@@ -189,7 +184,8 @@ class SnapshotOut(msgspec.Struct, frozen=True):
         build: Which build speaks.
         watching: Whether alarms are being evaluated now.
         resumed: Whether every event since `Last-Event-ID` was sent before this snapshot.
-        why: `connected`, `slow` (you read too slowly, events were dropped) or `changed` (whom you follow changed).
+        why: `connected`, `slow` (you read too slowly, events were dropped) or `changed` (whom you follow
+            changed).
         people: Everybody the viewer may see.
         stream_until_ms: Until when silence of the stream is normal.
     """
@@ -210,51 +206,15 @@ class View(msgspec.Struct, frozen=True):
     language: str
 
 
-def arrow_word(trend: int, words: Catalogue) -> str:
-    """The word for an arrow."""
-    key = f"page.way_{Trend(trend).name.lower()}"
-    return words.say(key) if words.has(key) else words.say("page.no_arrow")
+class AnswerChange(NamedTuple):
+    """Who has an alarm has changed: not an alarm's whole state, only that."""
 
+    alarm: AlarmView
 
-def reading_out(reading: Reading, *, unit: Unit, words: Catalogue, kept: bool, now_ms: int) -> ReadingOut:
-    """A reading in a viewer's form."""
-    return ReadingOut(
-        sharer=reading.sharer,
-        shown=shown(reading.level, unit),
-        unit=str(unit),
-        level_mgdl=None if is_censored(reading.level) else reading.level,
-        trend=Trend(reading.trend).name.lower(),
-        arrow=arrow_word(reading.trend, words),
-        measured_ms=reading.measured_ms,
-        received_ms=reading.received_ms,
-        rely_until_ms=reading.measured_ms + RELY_FOR_MS,
-        kept=kept,
-        stream_until_ms=now_ms + STREAM_FOR_MS,
-    )
-
-
-def alarm_out(alarm: AlarmView, *, name: str, answered_name: str, words: Catalogue, now_ms: int) -> AlarmOut:
-    """An alarm in a viewer's form."""
-    condition = Condition(alarm.condition)
-    suffix = "unseen" if alarm.unseen else "headline"
-    return AlarmOut(
-        id=alarm.id,
-        sharer=alarm.sharer,
-        family=alarm.family,
-        condition=condition.word,
-        headline=words.say(f"alarm.{condition.word}_{suffix}", name=name),
-        state=str(alarm.state),
-        unseen=alarm.unseen,
-        version=alarm.version,
-        opened_ms=alarm.opened_ms,
-        raised_ms=alarm.raised_ms,
-        resolved_ms=alarm.resolved_ms,
-        answered_by=answered_name,
-        answered_person=alarm.answered_by,
-        answered_ms=alarm.answered_ms,
-        answered_until_ms=alarm.answered_until_ms,
-        stream_until_ms=now_ms + STREAM_FOR_MS,
-    )
+    @property
+    def sharer(self) -> int:
+        """The sharer's number."""
+        return self.alarm.sharer
 
 
 _encoder: Final = msgspec.json.Encoder()

@@ -2,41 +2,37 @@
 
 It never awaits and starts no task: whoever has something to say queues bytes, and the one task of each stream
 writes them. A reading goes only to those who follow its sharer and have a screen open, encoded once for each
-unit and language. What a viewer may see is asked anew for each event, so a follow that ended is silent at once.
+unit and language. What a viewer may see is asked anew for each event, so a follow that ended is silent at
+once.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.account.identity import Identity
 from nightbell.alarm.effects import AlarmState, AlarmView, Notification
 from nightbell.deliver.board import Board, Change
-from nightbell.deliver.compose import RELY_FOR_MS, compose
 from nightbell.deliver.connection import Connection
 from nightbell.deliver.events import (
     STREAM_FOR_MS,
-    AnswerOut,
+    AnswerChange,
     HeartbeatOut,
-    NotificationOut,
     PersonOut,
     SnapshotOut,
     SystemOut,
     View,
-    alarm_out,
     encoded,
-    reading_out,
 )
-from nightbell.deliver.ports import Access, Contact, Contacts, Watched
+from nightbell.deliver.forms import Forms
+from nightbell.deliver.ports import Access, Contacts, Watched
 from nightbell.deliver.recent import Key, Recent, Said
 from nightbell.follow.access import Sight
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.publish.reading import Reading
-from nightbell.words.catalogue import Catalogue, catalogue
-from nightbell.words.conditions import Condition
+from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 
 BEAT_EVERY_MS: Final = 10_000
@@ -53,6 +49,12 @@ PERSON_STREAMS_MAX: Final = 5
 
 WRITE_PATIENCE_MS: Final = 30_000
 """A write that makes no progress for this long is given up: three heartbeats."""
+
+RETRY_MS_MIN: Final = 1_000
+RETRY_MS_STEP: Final = 40
+"""A client comes back after 1 to 5 s, by its slot, so that all do not come back at once."""
+
+EVENT_ID_LENGTH_MAX: Final = 40
 
 _SLOT_MS: Final = BEAT_EVERY_MS // BEAT_SLOTS
 
@@ -75,10 +77,10 @@ class Hub:
         self._access = access
         self._watched = watched
         self._contacts = contacts
+        self._forms = Forms(contacts, link=link)
         self._build = build
         self._boot = f"{boot_ms:x}"
         self._streams_max = streams_max
-        self._link = link
         self._number = 0
         self._opened = 0
         self._count = 0
@@ -106,23 +108,26 @@ class Hub:
         connection = Connection(
             identity,
             still=still,
-            view=self._view(identity.person),
+            view=self._forms.view(identity.person),
             slot=self._opened % BEAT_SLOTS,
             upto=self._resume_from(last_event_id),
         )
         theirs = self._of_person.setdefault(identity.person, {})
         living = [known for known in theirs if not known.ended]
         for oldest in living[: max(0, len(living) + 1 - PERSON_STREAMS_MAX)]:
-            self._end(oldest, "replaced", 0)
+            self._end(oldest, "replaced")
         theirs[connection] = None
         self._slots[connection.slot][connection] = None
         self._count += 1
+        self._look_again(connection)
         return connection
 
     def close(self, connection: Connection) -> None:
         """Remove a stream; nothing happens if it is gone already."""
-        if self._slots[connection.slot].pop(connection, False) is not None:
+        slot = self._slots[connection.slot]
+        if connection not in slot:
             return
+        del slot[connection]
         self._count -= 1
         connection.end("gone")
         theirs = self._of_person.get(connection.identity.person, {})
@@ -131,11 +136,11 @@ class Hub:
             self._of_person.pop(connection.identity.person, None)
         self._unview(connection, self._sharers.pop(connection, frozenset()))
 
-    def close_all(self, now_ms: int) -> None:
+    def close_all(self) -> None:
         """Say goodbye to all: the platform stops."""
         for slot in self._slots:
             for connection in slot:
-                self._end(connection, "closing", now_ms)
+                self._end(connection, "closing")
 
     @property
     def count(self) -> int:
@@ -149,20 +154,13 @@ class Hub:
     def refresh(self, person: str) -> None:
         """Whom this person follows, or how they read, has changed: their streams get a new snapshot."""
         for connection in self._of_person.get(person, ()):
-            connection.view = self._view(person)
+            connection.view = self._forms.view(person)
             connection.ask_snapshot("changed")
 
-    def _end(self, connection: Connection, why: str, now_ms: int) -> None:
+    def _end(self, connection: Connection, why: str) -> None:
         words = catalogue(connection.view.language)
-        system = SystemOut(why, words.say(f"deliver.stream_{why}"), now_ms + STREAM_FOR_MS if now_ms else 0)
+        system = SystemOut(why, words.say(f"deliver.stream_{why}"), 0)
         connection.end(why, encoded("system", system, self._event_id()))
-
-    def _view(self, person: str) -> View:
-        contact = self._contact(person)
-        return View(contact.unit, contact.language)
-
-    def _contact(self, person: str) -> Contact:
-        return self._contacts.contact(person) or Contact(person, "")
 
     # ---- what there is to say ------------------------------------------------------------------------------
 
@@ -195,7 +193,7 @@ class Hub:
             answer_before = (before.answered_by, before.answered_until_ms) if before is not None else ("", 0)
             answer = (change.after.answered_by, change.after.answered_until_ms)
             if answer != answer_before:
-                self._send_about(_answer(change.after), now_ms)
+                self._send_about(AnswerChange(change.after), now_ms)
 
     def notify(self, told: Notification, now_ms: int) -> int:
         """Tell one follower on all their open screens; return how many that were."""
@@ -206,7 +204,7 @@ class Hub:
         event = b""
         for connection in tuple(self._of_person.get(told.follower, ())):
             if self._sight(connection, told.sharer) is not Sight.NOTHING:
-                event = event or self._encode(said, connection, now_ms)
+                event = event or self._encode(said, connection.view, now_ms)
                 reached += connection.push(event) or connection.need == "slow"
         return reached
 
@@ -228,7 +226,7 @@ class Hub:
                 connection.give_up()
             return
         if not connection.still(now_ms):
-            self._end(connection, "signed_out", now_ms)
+            self._end(connection, "signed_out")
             return
         connection.push(event)
 
@@ -255,12 +253,11 @@ class Hub:
             view = connection.view
             event = encodings.get(view)
             if event is None:
-                words = catalogue(view.language)
-                out = reading_out(reading, unit=view.unit, words=words, kept=kept, now_ms=now_ms)
+                out = self._forms.reading(reading, view, kept=kept, now_ms=now_ms)
                 event = encodings[view] = encoded("reading", out, self._event_id())
             connection.push(event)
 
-    def _send_about(self, about: AlarmView | AnswerOut, now_ms: int) -> None:
+    def _send_about(self, about: AlarmView | AnswerChange, now_ms: int) -> None:
         self._number += 1
         said = Said(self._number, about)
         self._recent.add(("sharer", about.sharer), said)
@@ -270,7 +267,7 @@ class Hub:
                 continue
             event = encodings.get(connection.view)
             if event is None:
-                event = encodings[connection.view] = self._encode(said, connection, now_ms)
+                event = encodings[connection.view] = self._encode(said, connection.view, now_ms)
             connection.push(event)
 
     def _sight(self, connection: Connection, sharer: int) -> Sight:
@@ -295,9 +292,13 @@ class Hub:
     def _with_snapshot(self, connection: Connection, now_ms: int) -> bytes:
         why, connection.need = connection.need, ""
         queued = connection.drain()
-        self._look_again(connection)
-        missed = [] if why == "changed" else self._missed(connection)
-        resumed = missed is not None and connection.upto >= 0
+        if why != "connected":
+            self._look_again(connection)
+        missed: list[Said] | None = []
+        if why != "changed":
+            missed = self._missed(connection)
+            queued = queued if missed is None else b""
+        resumed = missed is not None
         snapshot = SnapshotOut(
             server_ms=now_ms,
             build=self._build,
@@ -307,10 +308,9 @@ class Hub:
             people=tuple(self._person(connection, sharer, now_ms) for sharer in self._shown(connection)),
             stream_until_ms=now_ms + STREAM_FOR_MS,
         )
-        pieces = [self._encode(said, connection, now_ms) for said in missed or ()]
+        pieces = [self._encode(said, connection.view, now_ms) for said in missed or ()]
         if why == "connected":
-            pieces.insert(0, b"retry: %d\n\n" % (1_000 + 40 * connection.slot))
-            queued = b""
+            pieces.insert(0, b"retry: %d\n\n" % (RETRY_MS_MIN + RETRY_MS_STEP * connection.slot))
         return b"".join((*pieces, queued, encoded("snapshot", snapshot, self._event_id())))
 
     def _look_again(self, connection: Connection) -> None:
@@ -359,26 +359,26 @@ class Hub:
         return sorted(visible, key=lambda said: said.number)
 
     def _may_hear(self, connection: Connection, said: Said) -> bool:
-        about = said.about
-        assert isinstance(about, AlarmView | AnswerOut | Notification)
-        return self._access.may_see(viewer=connection.identity, sharer=about.sharer) is not Sight.NOTHING
+        sight = self._access.may_see(viewer=connection.identity, sharer=said.about.sharer)
+        return sight is not Sight.NOTHING
 
     def _person(self, connection: Connection, sharer: int, now_ms: int) -> PersonOut:
-        words = catalogue(connection.view.language)
         reading = self._newest_reading(sharer)
         alarms = self.board.open_alarms(sharer)
-        person = connection.identity.person
-        told = (self.board.newest_told(alarm.id, person) for alarm in alarms)
+        told = (self.board.newest_told(alarm.id, connection.identity.person) for alarm in alarms)
+        view = connection.view
         return PersonOut(
             sharer=sharer,
             name=self._contacts.sharer_name(sharer),
             sight=self._access.may_see(viewer=connection.identity, sharer=sharer).name.lower(),
-            reading=reading_out(reading, unit=connection.view.unit, words=words, kept=True, now_ms=now_ms)
-            if reading is not None
-            else None,
-            alarms=tuple(self._alarm(alarm, words, now_ms) for alarm in alarms),
-            told=tuple(self._notification(one, now_ms) for one in told if one is not None),
+            reading=self._forms.reading(reading, view, kept=True, now_ms=now_ms) if reading else None,
+            alarms=tuple(self._forms.alarm(alarm, view, now_ms=now_ms) for alarm in alarms),
+            told=tuple(self._forms.notification(one, now_ms=now_ms) for one in told if one is not None),
         )
+
+    def _encode(self, said: Said, view: View, now_ms: int) -> bytes:
+        name, out = self._forms.out(said.about, view, now_ms=now_ms)
+        return encoded(name, out, self._event_id(said.number))
 
     def _newest_reading(self, sharer: int) -> Reading | None:
         stored, heard = self._watched.newest(sharer), self._newest.get(sharer)
@@ -387,24 +387,14 @@ class Hub:
             return stored
         return heard
 
-    # ---- forms ---------------------------------------------------------------------------------------------
-
-    def _encode(self, said: Said, connection: Connection, now_ms: int) -> bytes:
-        event_id = self._event_id(said.number)
-        match said.about:
-            case AlarmView() as alarm:
-                return encoded("alarm", self._alarm(alarm, catalogue(connection.view.language), now_ms), event_id)
-            case AnswerOut() as answer:
-                name = self._name(answer.person)
-                out = msgspec.structs.replace(answer, by=name, stream_until_ms=now_ms + STREAM_FOR_MS)
-                return encoded("answer", out, event_id)
-            case Notification() as told:
-                return encoded("notification", self._notification(told, now_ms), event_id)
-            case _:
-                raise AssertionError(f"nothing on the stream speaks of {type(said.about).__name__}")
-
-    def _alarm(self, alarm: AlarmView, words: Catalogue, now_ms: int) -> msgspec.Struct:
-        ...
+    # ---- numbers -------------------------------------------------------------------------------------------
 
     def _event_id(self, number: int | None = None) -> str:
         return f"{self._boot}-{self._number if number is None else number}"
+
+    def _resume_from(self, last_event_id: str) -> int:
+        """The number in a `Last-Event-ID` of ours; -1 if it is not one."""
+        boot, _, number = last_event_id[:EVENT_ID_LENGTH_MAX].partition("-")
+        if boot != self._boot or not (number.isascii() and number.isdigit()):
+            return -1
+        return int(number) if int(number) <= self._number else -1

@@ -1,8 +1,8 @@
 """A lane: what waits to be sent through one channel. Pure: it neither sends nor asks for the time.
 
 One notification waits for each (alarm, follow): a newer one takes the older one's place in the queue, so a
-channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to the
-end of the queue again and again. Urgent ones go before the others, and the most urgent condition first.
+channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to
+the end of the queue again and again. Urgent ones go before the others, and the most urgent condition first.
 """
 
 import heapq

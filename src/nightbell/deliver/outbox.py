@@ -1,7 +1,8 @@
 """The rules of the outbox: which ways a notification takes, what is too old, what follows a try. All pure.
 
-What rang late must not sound as if it were now, and what was never told must not be lost: so a ring that could
-not go out for 15 min is dropped, with its reason, unless it is the newest word on an alarm that is still open.
+What rang late must not sound as if it were now, and what was never told must not be lost: so a ring that
+could not go out for 15 min is dropped, with its reason, unless it is the newest word on an alarm that is
+still open.
 """
 
 from collections.abc import Collection

@@ -21,7 +21,8 @@ class Ledger(Protocol):
         """Open, and set a damaged one aside.
 
         Raises:
-            PlatformError: `NOT_DURABLE` with the field `fault`, a `LedgerFault`: it can neither be opened nor made.
+            PlatformError: `NOT_DURABLE` with the field `fault`, a `LedgerFault`: it can neither be opened nor
+                made.
         """
         ...
 

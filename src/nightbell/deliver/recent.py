@@ -3,7 +3,8 @@
 from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
-import msgspec
+from nightbell.alarm.effects import AlarmView, Notification
+from nightbell.deliver.events import AnswerChange
 
 EACH_MAX: Final = 16
 """How much is kept for one person or one sharer."""
@@ -19,7 +20,7 @@ class Said(NamedTuple):
     """One numbered event, not yet in any viewer's form."""
 
     number: int
-    about: msgspec.Struct
+    about: AlarmView | AnswerChange | Notification
 
 
 class Recent:

@@ -35,7 +35,8 @@ class Delivery(msgspec.Struct, frozen=True):
         state: Where it stands.
         tries: How many tries have ended.
         due_ms: When to try (again) while waiting, else when it was settled.
-        reason: Key of the sentence that says why, in the catalogue under `delivery.`; empty while all is well.
+        reason: Key of the sentence that says why, in the catalogue under `delivery.`; empty while all is
+            well.
     """
 
     notification: str
@@ -49,8 +50,8 @@ class Delivery(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """All that one transaction writes. Writing it again changes nothing.
 
-    Alarms replace smaller versions; entries, notifications, attempts and receipts are created once; a delivery
-    replaces one with fewer tries, and a final one is never replaced.
+    Alarms replace smaller versions; entries, notifications, attempts and receipts are created once; a
+    delivery replaces one with fewer tries, and a final one is never replaced.
 
     Attributes:
         upto_seq: The newest journal group folded in; -1 leaves the mark where it is.
@@ -84,13 +85,14 @@ class Opened(msgspec.Struct, frozen=True):
         upto_seq: The newest journal group it has folded in; 0 if it is new. Effects of later groups are to be
             told again.
         set_aside: Where a damaged ledger was moved to, empty if it was sound. It is rebuilt from the journal.
-        newest_steps: (alarm, follow) -> newest step told, for open alarms.
+        open_alarms: All that are open.
+        newest: The newest notification of each follow in each open alarm.
     """
 
     upto_seq: int
     set_aside: str
     open_alarms: tuple[AlarmView, ...]
-    newest_steps: tuple[tuple[str, int, int], ...]
+    newest: tuple[Notification, ...]
 
 
 class Waiting(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ NUMBERS_MAX: Final = 64_000_000
 SHARER_COLUMNS: Final = (
     ("newest_ms", np.int64, NO_MS),
     ("newest_level", np.int16, -1),
+    ("live_ms", np.int64, NO_MS),
     ("counted_ms", np.int64, NO_MS),
     ("counted_level", np.int16, -1),
     ("chain", np.int32, 0),

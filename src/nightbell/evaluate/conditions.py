@@ -109,7 +109,7 @@ def judge(columns: Columns, seen: Seen) -> Folded:
     _judge_high_soon(columns, rows, part, held, bound)
     _judge_fast(part, held, bound)
     received_ms = seen.batch.received_ms[index]
-    _judge_silence(columns, rows, seen.newest[index], seen.warmed[index], received_ms, held, bound)
+    _judge_silence(columns, rows, received_ms, held, bound)
     columns.follows["held"][rows] = held.now
     columns.follows["mark"][rows] = held.mark
     changed = np.flatnonzero(held.now != held.before)
@@ -227,24 +227,18 @@ def _judge_fast(part: Round, held: Held, bound: Bound) -> None:
 def _judge_silence(
     columns: Columns,
     rows: NDArray[np.int32],
-    newest: NDArray[np.bool_],
-    warmed: NDArray[np.bool_],
     received_ms: NDArray[np.int64],
     held: Held,
     bound: Bound,
 ) -> None:
     """Move the next deadline, and end a silence that a fresh enough reading broke."""
-    which = np.flatnonzero(newest | warmed)
-    moved, after_ms = rows[which], bound["no_readings_after_ms"][which]
-    sharer = columns.follows["sharer"][moved]
-    newest_ms = columns.sharers["newest_ms"][sharer]
-    base_ms = np.maximum(newest_ms, columns.sharers["warm_up_ms"][sharer])
+    sharer, after_ms = columns.follows["sharer"][rows], bound["no_readings_after_ms"]
+    live_ms = columns.sharers["live_ms"][sharer]
+    base_ms = np.maximum(live_ms, columns.sharers["warm_up_ms"][sharer])
     due_ms = np.maximum(base_ms, columns.door_open_ms) + after_ms
-    bit = np.uint16(1 << Condition.NO_READINGS)
-    ends = newest[which] & (received_ms[which] < newest_ms + after_ms)
-    silent = (held.now[which] & bit != 0) & ~ends
-    held.now[which] = np.where(silent, held.now[which], held.now[which] & ~bit)
-    columns.follows["due_ms"][moved] = np.where(silent, NEVER_MS, due_ms)
+    goes_on = held.holds(Condition.NO_READINGS) & (received_ms >= live_ms + after_ms)
+    held.set(Condition.NO_READINGS, goes_on, held.marked(Condition.NO_READINGS))
+    columns.follows["due_ms"][rows] = np.where(goes_on, NEVER_MS, due_ms)
 
 
 def transitions(

@@ -1,5 +1,7 @@
 """What people change: follows, sensors, clocks. One fact at a time; these are rare."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,15 @@ from nightbell.journal.facts import (
 )
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
+
+_OWN_BOUNDS: Final = {
+    **{condition: (limit, clear) for condition, limit, clear, _ in LEVELS},
+    Condition.URGENT_LOW_SOON: ("urgent_low_at_most",),
+    Condition.URGENT_HIGH_SOON: ("urgent_high_at_least",),
+    Condition.FALLING_FAST: ("falling_mgdl_per_5min", "low_at_most"),
+    Condition.RISING_FAST: ("rising_mgdl_per_5min", "high_at_least"),
+}
+"""The bounds each condition depends on; silence is reckoned anew in any case."""
 
 
 def apply(columns: Columns, fact: AnyFact, cause: int) -> Folded:
@@ -104,13 +115,25 @@ def _set_follow(columns: Columns, fact: FollowSet, cause: int) -> Folded:
         follows["held"][row] = follows["quiet_low_ms"][row] = follows["quiet_high_ms"][row] = 0
         if follows["set_ms"][row] == NO_MS:
             follows["set_ms"][row] = fact.at_ms
-    follows["bounds"][row], follows["mark"][row] = bounds_row, 0
     before = int(follows["held"][row])
-    now = _judged_anew(columns, fact, before)
+    kept = 0 if is_new else _untouched(columns.known_bounds()[follows["bounds"][row]], fact.bounds)
+    now = before & kept | _judged_anew(columns, fact, before) & ~kept
+    follows["bounds"][row] = bounds_row
+    follows["mark"][row] = 0 if is_new else int(follows["mark"][row]) & kept
     due = int(due_ms(columns, np.array([row]))[0])
     silent = before & int(SILENT) != 0 and fact.at_ms >= due
     follows["due_ms"][row] = NEVER_MS if silent else due
     return _changed(columns, row, before, now | (int(SILENT) if silent else 0), fact.at_ms, cause)
+
+
+def _untouched(old: Bounds, new: Bounds) -> int:
+    """Conditions, as bits, whose own bounds a change of limits leaves as they were."""
+    kept = 0
+    for condition, fields in _OWN_BOUNDS.items():
+        same = all(getattr(old, field) == getattr(new, field) for field in fields)
+        if same and (old.on ^ new.on) >> condition & 1 == 0:
+            kept |= 1 << condition
+    return kept
 
 
 def _judged_anew(columns: Columns, fact: FollowSet, before: int) -> int:
@@ -135,7 +158,10 @@ def _soon_is_past(columns: Columns, sharer: int, bounds: Bounds, condition: Cond
     """Whether a soon condition is over by new bounds; with no forecast it is not."""
     sharers = columns.sharers
     level = int(sharers["newest_level"][sharer])
-    known = sharers["newest_ms"][sharer] == sharers["counted_ms"][sharer]
+    known = (
+        sharers["newest_ms"][sharer] == sharers["counted_ms"][sharer]
+        and level == sharers["counted_level"][sharer]
+    )
     if not known or sharers["chain"][sharer] < rules.FORECAST_CHAIN_MIN:
         return False
     forecast = level * 1000 + int(sharers["slope"][sharer]) * rules.FORECAST_STEPS_MILLI // 1000

@@ -2,8 +2,8 @@
 
 Theory of operation. A batch may hold several readings of one sharer, and each must see what the one before
 left. So the batch is cut into rounds in which no sharer comes twice, and a round is one pass of array
-operations. A day of backlog would be 288 rounds; but a reading so late that it cannot end a silence only ever
-moves `newest`, and of a run of those all but the last one (or the first, if they come newest first) can be
+operations. A day of backlog would be 288 rounds; but a late reading only ever moves `newest`, and of a run of
+them all but the last one (or the first, if they come newest first) can be
 left out beforehand without any difference to what follows. That is what `without_idle` does.
 """
 
@@ -40,14 +40,12 @@ class Batch(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A round after its sharers have seen it: what the follows need to know of each reading that matters.
+    """A round after its sharers have seen it: what the follows need to know of each live reading.
 
     Attributes:
-        batch: The readings that matter: new, near, or counted.
-        counts: Whether each counts; the others are near or late.
+        batch: The readings that count or are near.
+        counts: Whether each counts.
         near: Whether each is near.
-        newest: Whether it became the newest.
-        warmed: Whether it ended a warm-up.
         forecast: Thousandths of mg/dL in 20 min; meaningful where `forecast_known`.
         forecast_known: Whether there is a forecast.
         rate: Thousandths of mg/dL in 5 min; meaningful where `rate_known`.
@@ -58,8 +56,6 @@ class Seen(NamedTuple):
     batch: Batch
     counts: NDArray[np.bool_]
     near: NDArray[np.bool_]
-    newest: NDArray[np.bool_]
-    warmed: NDArray[np.bool_]
     forecast: NDArray[np.int64]
     forecast_known: NDArray[np.bool_]
     rate: NDArray[np.int64]
@@ -92,16 +88,15 @@ def rounds(batch: Batch) -> Iterator[Batch]:
 def without_idle(columns: Columns, batch: Batch) -> Batch:
     """Leave out late readings that cannot matter, so that a backlog costs few rounds.
 
-    A reading idles if it is too late to end any silence, and a neighbour of the same sharer, or the newest
-    reading known already, was measured at least a second later and is seen with the same effect.
+    One idles if a late neighbour of the same sharer, or the newest reading known already, was measured at least
+    a second later and is seen with the same effect.
     """
-    no_readings_after_max = int(columns.bounds[:, -1].max(initial=0))
-    too_late = batch.received_ms - batch.measured_ms > max(LIVE_AGE_MS_MAX, no_readings_after_max)
-    if not too_late.any():
+    is_late = batch.received_ms - batch.measured_ms > LIVE_AGE_MS_MAX
+    if not is_late.any():
         return batch
-    idle = too_late & (batch.measured_ms <= columns.sharers["newest_ms"][batch.sharer] - 1000)
+    idle = is_late & (batch.measured_ms <= columns.sharers["newest_ms"][batch.sharer] - 1000)
     order = np.argsort(batch.sharer, kind="stable")
-    sharer, measured, late = batch.sharer[order], batch.measured_ms[order], too_late[order]
+    sharer, measured, late = batch.sharer[order], batch.measured_ms[order], is_late[order]
     neighbours = (sharer[1:] == sharer[:-1]) & late[1:] & late[:-1]
     dominated = np.zeros(len(order), np.bool_)
     dominated[:-1] |= neighbours & (measured[1:] >= measured[:-1] + 1000)
@@ -122,36 +117,28 @@ def see(columns: Columns, batch: Batch) -> Seen:
     later = batch.measured_ms > newest_ms
     counts = live & ~near & (batch.measured_ms >= newest_ms)
     newest = counts | (late & later) | (near & (later | (same_second & (batch.level < newest_level))))
-    matters = np.flatnonzero(newest | near)
-    return _see(columns, batch.take(matters), counts[matters], near[matters], newest[matters])
+    sharers["newest_ms"][batch.sharer[newest]] = batch.measured_ms[newest]
+    sharers["newest_level"][batch.sharer[newest]] = batch.level[newest]
+    _break_chains(columns, batch.sharer[late & newest])
+    which = np.flatnonzero(counts | near)
+    return _see_live(columns, batch.take(which), counts[which], near[which])
 
 
-def _see(
-    columns: Columns,
-    batch: Batch,
-    counts: NDArray[np.bool_],
-    near: NDArray[np.bool_],
-    newest: NDArray[np.bool_],
-) -> Seen:
+def _see_live(columns: Columns, batch: Batch, counts: NDArray[np.bool_], near: NDArray[np.bool_]) -> Seen:
     sharers, who = columns.sharers, batch.sharer
-    sharers["newest_ms"][who[newest]] = batch.measured_ms[newest]
-    sharers["newest_level"][who[newest]] = batch.level[newest]
-    _break_chains(columns, who[~counts & ~near])
+    sharers["live_ms"][who] = np.maximum(sharers["live_ms"][who], batch.measured_ms)
     before = sharers["counted_level"][who].astype(np.int64)
     rate, rate_known = np.zeros(len(who), np.int64), np.zeros(len(who), np.bool_)
     which = np.flatnonzero(counts)
     if len(which):
         rate[which], rate_known[which] = _count(columns, batch.take(which))
     chain, slope = sharers["chain"][who], sharers["slope"][who].astype(np.int64)
-    warmed = (counts | near) & (batch.measured_ms > sharers["warm_up_said_ms"][who])
-    warmed &= sharers["warm_up_ms"][who] != NO_MS
-    sharers["warm_up_ms"][who[warmed]] = NO_MS
+    warmed = who[batch.measured_ms > sharers["warm_up_said_ms"][who]]
+    sharers["warm_up_ms"][warmed] = NO_MS
     return Seen(
         batch=batch,
         counts=counts,
         near=near,
-        newest=newest,
-        warmed=warmed,
         forecast=batch.level * 1000 + slope * rules.FORECAST_STEPS_MILLI // 1000,
         forecast_known=counts & (chain >= rules.FORECAST_CHAIN_MIN),
         rate=rate,

@@ -36,9 +36,9 @@ def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:
 def due_ms(columns: Columns, rows: NDArray[np.intp] | NDArray[np.int32]) -> NDArray[np.int64]:
     """When silence begins for some follows, if nothing comes."""
     sharer = columns.follows["sharer"][rows]
-    newest_ms = columns.sharers["newest_ms"][sharer]
+    live_ms = columns.sharers["live_ms"][sharer]
     never_seen_ms = np.maximum(columns.sharers["added_ms"][sharer], columns.follows["set_ms"][rows])
-    base_ms = np.where(newest_ms != NO_MS, newest_ms, never_seen_ms)
+    base_ms = np.where(live_ms != NO_MS, live_ms, never_seen_ms)
     base_ms = np.maximum(base_ms, columns.sharers["warm_up_ms"][sharer])
     after_ms: NDArray[np.int64] = columns.bounds[columns.follows["bounds"][rows], _AFTER]
     return np.maximum(base_ms, columns.door_open_ms) + after_ms
@@ -54,5 +54,5 @@ def open_door(columns: Columns, at_ms: int) -> None:
     """Count everybody's silence anew from the moment the door was proven open again."""
     if columns.last_tick_ms != NO_MS and at_ms - columns.last_tick_ms <= DOOR_GAP_MS_MIN:
         return
-    columns.door_open_ms = max(columns.door_open_ms, at_ms)
+    columns.door_open_ms = at_ms
     reckon(columns, np.flatnonzero(columns.follows.used("told")))

@@ -1,7 +1,7 @@
 """From limits as typed to the levels that are compared: what alarms agrees with what is displayed.
 
-A limit in mg/dL compares whole mg/dL. A limit in mmol/L compares the tenths a person sees: 70 and 71 mg/dL are
-both shown as 3.9, so neither is below 3.9.
+A limit in mg/dL compares whole mg/dL. A limit in mmol/L compares the tenths a person sees: 70 and 71 mg/dL
+are both shown as 3.9, so neither is below 3.9.
 """
 
 from typing import Final

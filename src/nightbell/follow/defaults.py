@@ -14,7 +14,7 @@ _STARTING: Final = {
 
 
 def default_limits(unit: Unit) -> Limits:
-    """What a new follower gets. Urgent low, soon, low, falling, high and silence are on; the rest is chosen."""
+    """What a new follower gets. Urgent high soon and rising fast are off until chosen."""
     typed = {name: Typed(value, unit) for name, value in _STARTING[unit].items()}
     return Limits(
         urgent_low=ConditionLimit(on=True, limit=typed["urgent_low"], repeat_minutes=5),

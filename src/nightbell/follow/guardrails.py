@@ -28,7 +28,7 @@ class Guardrail(NamedTuple):
     Attributes:
         condition: Which condition it is about.
         reason: Key of the sentence that says why.
-        slots: What the sentence names, in the order of nothing but their names.
+        slots: What the sentence names.
     """
 
     condition: Condition
@@ -51,7 +51,7 @@ _LIMITS: Final = {
     Condition.FALLING_FAST: _Range((1, 5), (1, 3)),
     Condition.RISING_FAST: _Range((1, 5), (1, 3)),
 }
-"""54 mg/dL is level 2 of a low (ADA); sensors measure up to 400 or 500; arrows are drawn at 1 to 3 a minute."""
+"""54 mg/dL begins level 2 of a low (ADA); sensors measure up to 400 or 500; arrows mean 1 to 3 a minute."""
 
 _DELAYS_MAX: Final = {
     Condition.FALLING_FAST: 15,

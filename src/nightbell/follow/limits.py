@@ -22,7 +22,7 @@ class Hours(msgspec.Struct, frozen=True):
 
     Attributes:
         begins_minute: Minute of the local day at which the hours begin, 0 to 1439.
-        ends_minute: Minute at which they end, exclusive; not greater than `begins_minute` means past midnight.
+        ends_minute: Minute at which they end, exclusive; not after `begins_minute` means past midnight.
         days: Bit 0 is Monday. The day is that on which the hours begin.
     """
 

@@ -60,7 +60,8 @@ class JournalStore(Protocol):
     def replay(self, after_seq: int) -> Iterator[Group]:
         """Groups above `after_seq`, oldest first, a few in memory at a time.
 
-        A damaged file met on the way is set aside and read as far as it can be; so only before the first `append`.
+        A damaged file met on the way is set aside and read as far as it can be, so only before the first
+        `append`.
         """
         ...
 

@@ -38,7 +38,7 @@ class SystemClock:
 
     def now_ms(self) -> EpochMs:
         """The time of day of this machine."""
-        return EpochMs(time.time_ns() // 1_000_000)  # noqa: TID251 the one bridge
+        return EpochMs(time.time_ns() // 1_000_000)
 
 
 class ManualClock:

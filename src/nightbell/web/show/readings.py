@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from nightbell.publish.reading import Reading
 from nightbell.deliver.compose import RELY_FOR_MS
+from nightbell.publish.reading import Reading
 from nightbell.web.show.times import HOUR_MINUTES, MINUTE_MS, clock_text, iso_text, span_text
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.glucose import (

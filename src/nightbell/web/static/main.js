@@ -4,7 +4,7 @@
 import { showAges } from "./ages.js";
 import { startChart } from "./chart.js";
 import { mark, elapsedSince } from "./clock.js";
-import { startLive } from "./live.js";
+import { keepLive, startLive } from "./live.js";
 import { startSmall } from "./small.js";
 import { startSound } from "./sound.js";
 import { showWatch } from "./watch.js";
@@ -18,7 +18,9 @@ function tick() {
   // After a sleep the clocks jump; what was frozen is old now, and is shown so before anything else happens.
   lastTick = mark();
   showAges();
-  if (signedIn) showWatch();
+  if (!signedIn) return;
+  showWatch();
+  keepLive();
 }
 
 startSmall();

@@ -1,1 +1,1 @@
-"""Stores in memory: they behave like the durable ones and forget all at the end. For tests and rehearsals."""
+"""Stores that live in memory: for tests and rehearsals. They keep every promise except the one about power."""

@@ -29,19 +29,17 @@ class MemoryLedger:
         self._attempts: dict[tuple[str, str, int], Attempt] = {}
         self._receipts: dict[tuple[str, str, str], Receipt] = {}
 
-    async def open(self, now_ms: int) -> Opened:  # noqa: ARG002 the port's signature; nothing can be
-    damaged here
+    async def open(self, now_ms: int) -> Opened:  # noqa: ARG002 the port has it
         """Open; opening again keeps what there is, like a restart."""
         self._open = True
         still_open = {key for key, alarm in self._alarms.items() if alarm.state is not AlarmState.RESOLVED}
-        steps: dict[tuple[str, int], int] = {}
+        newest: dict[tuple[str, int], Notification] = {}
         for told in self._notifications.values():
-            if told.alarm in still_open:
-                key = (told.alarm, told.follow)
-                steps[key] = max(steps.get(key, 0), told.step)
+            known = newest.get((told.alarm, told.follow))
+            if told.alarm in still_open and (known is None or told.step > known.step):
+                newest[told.alarm, told.follow] = told
         alarms = sorted((self._alarms[key] for key in still_open), key=lambda a: (a.opened_ms, a.id))
-        newest = tuple((alarm, follow, step) for (alarm, follow), step in steps.items())
-        return Opened(self._upto_seq, "", tuple(alarms), newest)
+        return Opened(self._upto_seq, "", tuple(alarms), tuple(newest.values()))
 
     async def close(self) -> None:
         """Close; what was written stays until the object goes."""

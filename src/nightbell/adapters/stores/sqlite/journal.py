@@ -329,12 +329,12 @@ class SqliteJournalStore:
                 file=file.path.name,
                 moved_to=f"damaged/{target.name}",
                 why=why,
-                kept=kept.count,
+                kept=kept.groups,
                 lost_after=kept.lost_after,
                 lost_before=kept.lost_before,
             )
         )
-        if not kept.count and not always:
+        if not kept.groups and not always:
             segment.remove(building)
             return None
         building.replace(file.path)

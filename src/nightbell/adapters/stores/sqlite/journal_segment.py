@@ -281,7 +281,7 @@ def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
 class Kept(NamedTuple):
     """What a rebuilt file holds; `lost_*` lie around its gaps, 0 where there is no such group."""
 
-    count: int
+    groups: int
     low: int
     high: int
     lost_after: int
@@ -299,9 +299,9 @@ def rebuild(source: Path, target: Path, *, first_seq: int) -> tuple[Kept, int]:
 
     def keep(seq: int, packed: bytes) -> None:
         nonlocal kept
-        gap = kept.count > 0 and seq != kept.high + 1
+        gap = kept.groups > 0 and seq != kept.high + 1
         kept = Kept(
-            count=kept.count + 1,
+            groups=kept.groups + 1,
             low=kept.low or seq,
             high=seq,
             lost_after=kept.lost_after or (kept.high if gap else 0),
@@ -318,7 +318,7 @@ def rebuild(source: Path, target: Path, *, first_seq: int) -> tuple[Kept, int]:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         connection.close()
-    if kept.count and not kept.lost_after and highest != kept.high:
+    if kept.groups and not kept.lost_after and highest != kept.high:
         kept = kept._replace(lost_after=kept.high)
     return kept, highest
 

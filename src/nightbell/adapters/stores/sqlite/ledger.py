@@ -1,8 +1,9 @@
 """The ledger in SQLite.
 
-WAL with `synchronous=NORMAL`: a crash of the process loses nothing, a loss of power may lose the newest commits,
-whole and in order. That is enough here and spares an fsync for every batch: the journal is the durable truth,
-`upto_seq` goes back together with what was lost, and whatever came after it is told again under the same ids.
+WAL with `synchronous=NORMAL`: a crash of the process loses nothing, a loss of power may lose the newest
+commits, whole and in order. That is enough here and spares an fsync for every batch: the journal is the
+durable truth, `upto_seq` goes back together with what was lost, and whatever came after it is told again
+under the same ids.
 
 One thread writes, another reads, so that a long timeline never delays an alarm.
 """
@@ -52,7 +53,9 @@ def _queries() -> dict[str, str]:
     """The named statements."""
     text = resources.files(__package__).joinpath("ledger_queries.sql").read_text(encoding="utf-8")
     _, *parts = text.split("-- name: ")
-    return dict((name.strip(), statement.strip()) for name, _, statement in (p.partition("\n") for p in parts))
+    return dict(
+        (name.strip(), statement.strip()) for name, _, statement in (p.partition("\n") for p in parts)
+    )
 
 
 def _schema() -> str:
@@ -182,9 +185,7 @@ class SqliteLedger:
             upto_seq=msgspec.convert(upto[0][0], int) if upto else 0,
             set_aside="",
             open_alarms=tuple(_struct(AlarmView, row) for row in self._select(self._writer, "open_alarms")),
-            newest_steps=msgspec.convert(
-                self._select(self._writer, "newest_steps"), tuple[tuple[str, int, int], ...]
-            ),
+            newest=tuple(_struct(Notification, row) for row in self._select(self._writer, "newest")),
         )
 
     def _set_aside(self, now_ms: int) -> str:

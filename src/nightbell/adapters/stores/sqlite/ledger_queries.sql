@@ -47,11 +47,11 @@ SELECT value FROM mark WHERE name = 'upto_seq';
 -- name: open_alarms
 SELECT * FROM alarm WHERE state <> 'resolved' ORDER BY opened_ms, id;
 
--- name: newest_steps
-SELECT n.alarm, n.follow, MAX(n.step)
+-- name: newest
+SELECT n.*
 FROM alarm AS a JOIN notification AS n ON n.alarm = a.id
 WHERE a.state <> 'resolved'
-GROUP BY n.alarm, n.follow;
+  AND n.step = (SELECT MAX(m.step) FROM notification AS m WHERE m.alarm = n.alarm AND m.follow = n.follow);
 
 -- name: alarm
 SELECT * FROM alarm WHERE id = ?;
