@@ -4,7 +4,7 @@ import ast
 import json
 import re
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -49,28 +49,53 @@ def grade(text: str) -> float:
     return 0.39 * len(words) / len(sentences) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
 
 
-def literal_keys() -> tuple[set[str], list[re.Pattern[str]]]:
-    """Every text in the product that may be a key, and every f-string as a pattern of keys."""
-    texts: set[str] = set()
-    patterns: list[re.Pattern[str]] = []
+class Literals(NamedTuple):
+    """Every text in the product that may be a key.
+
+    Attributes:
+        texts: Literals.
+        patterns: f-strings, as patterns of what they can make.
+        wrapped: Topics that a function of its own says: `say("x")` there is `topic.x`.
+    """
+
+    texts: set[str]
+    patterns: list[re.Pattern[str]]
+    wrapped: set[str]
+
+    def has(self, key: str) -> bool:
+        """Whether this key can come from one of them."""
+        topic_name, _, name = key.partition(".")
+        keys = (key, name) if topic_name in self.wrapped else (key,)
+        return any(
+            one in self.texts or any(pattern.fullmatch(one) for pattern in self.patterns) for one in keys
+        )
+
+
+@cache
+def literals() -> Literals:
+    """Read them from Python, templates and scripts."""
+    found = Literals(set(), [], set())
     for module in modules("src"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.add(node.value)
-            elif isinstance(node, ast.JoinedStr):
-                parts = [
-                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[a-z0-9_.]+"
-                    for part in node.values
-                ]
-                if isinstance(node.values[0], ast.Constant) and "." in str(node.values[0].value):
-                    patterns.append(re.compile("".join(parts)))
+                found.texts.add(node.value)
+            elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                begin = str(node.values[0].value)
+                if begin.endswith(".") and len(node.values) == 2 and begin[:-1] in TOPICS:
+                    found.wrapped.add(begin[:-1])
+                elif re.fullmatch(r"[a-z_]+[._][a-z_.]*", begin):
+                    parts = [
+                        re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[a-z0-9_.]+"
+                        for part in node.values
+                    ]
+                    found.patterns.append(re.compile("".join(parts)))
     for path in PACKAGE.rglob("*"):
         if path.suffix in {".html", ".js", ".xml", ".txt"} and "vendor" not in path.parts:
             text = path.read_text(encoding="utf-8")
-            texts.update(re.findall(r"[a-z_]+\.[a-z0-9_.]+", text))
+            found.texts.update(re.findall(r"[a-z_]+\.[a-z0-9_.]+", text))
             begins = re.findall(r"""["'`]([a-z_]+\.[a-z0-9_.]*)(?:["']\s*[~+]|\$\{)""", text)
-            patterns += [re.compile(re.escape(begin) + r"[a-z0-9_.]+") for begin in begins]
-    return texts, patterns
+            found.patterns.extend(re.compile(re.escape(begin) + r"[a-z0-9_.]+") for begin in begins)
+    return found
 
 
 def asked_for() -> dict[str, str]:
@@ -78,11 +103,13 @@ def asked_for() -> dict[str, str]:
     keys: dict[str, str] = {}
     for module in modules("src"):
         for node in ast.walk(module.tree):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
                 continue
-            first = node.args[0]
-            if node.func.attr == "say" and isinstance(first, ast.Constant) and isinstance(first.value, str):
-                keys[first.value] = f"{module.name}:{node.lineno}"
+            key = str(node.args[0].value)
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "say":
+                keys[key] = f"{module.name}:{node.lineno}"
+            elif isinstance(node.func, ast.Name) and node.func.id == "say" and module.step == "cli":
+                keys[f"cli.{key}"] = f"{module.name}:{node.lineno}"
     for path in PACKAGE.rglob("*.html"):
         for key in re.findall(r"""\bsay\(\s*["']([^"'~]+)["']\s*[,)]""", path.read_text(encoding="utf-8")):
             keys[key] = path.name
@@ -98,14 +125,9 @@ def test_every_sentence_asked_for_exists() -> None:
 
 
 def test_every_sentence_is_used() -> None:
-    texts, patterns = literal_keys()
     known = {f"errors.{code}" for code in ErrorCode}
 
-    unused = [
-        key
-        for key in sorted(catalogue("en").keys())
-        if key not in texts and key not in known and not any(pattern.fullmatch(key) for pattern in patterns)
-    ]
+    unused = [key for key in sorted(catalogue("en").keys()) if key not in known and not literals().has(key)]
 
     assert not unused, "\n".join(unused)
 

@@ -134,11 +134,5 @@ class Grants:
         assert self._ring is not None
         listed = self._revoked
         self._unwritten = True
-        try:
-            await self._folder.write_revocations(revocations.sealed(listed, self._ring.signing))
-        except OSError as error:
-            _log.exception("revocations.unwritten")
-            raise PlatformError(
-                ErrorCode.NOT_DURABLE, catalogue().say("account.revocations_unwritten")
-            ) from error
+        await self._folder.write_revocations(revocations.sealed(listed, self._ring.signing))
         self._unwritten = self._revoked is not listed

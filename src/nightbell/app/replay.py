@@ -2,10 +2,10 @@
 
 Every reading is sent with the time at which it is sent: a late one would not ring, and one from the future is
 refused. So at speed N the readings lie 300/N seconds apart instead of 300, and that has a price that the
-command says aloud. At a speed over 2 they are nearer than the 2.5 minutes within which the platform counts one
-reading only. What lies at or beyond a limit still rings at once, for the lower of two near readings always
-alarms; but arrows, forecasts, rates and the end of an alarm follow only what counts. Over 300, readings would
-share a second.
+command says aloud. At a speed over 2 they are nearer than the 2.5 minutes within which the platform counts
+one reading only. What lies at or beyond a limit still rings at once, for the lower of two near readings
+always alarms; but arrows, forecasts, rates and the end of an alarm follow only what counts. Over 300,
+readings would share a second.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from nightbell.adapters.files.recording import RecordingError, read_recording
 from nightbell.app.publisher import Measured, Publisher
 from nightbell.publish.reading import NEAR_MS
 from nightbell.words.clock import Clock

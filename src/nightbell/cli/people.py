@@ -11,6 +11,7 @@ from nightbell.app.control_words import (
     FollowList,
     FollowRow,
     FollowRows,
+    Health,
     Invited,
     KeyAdd,
     KeyAdded,
@@ -22,7 +23,7 @@ from nightbell.app.control_words import (
 )
 from nightbell.cli.asking import Platform
 from nightbell.cli.passwords import read_password
-from nightbell.cli.speak import Speaker, say
+from nightbell.cli.speak import CommandError, Speaker, say
 from nightbell.words.clock import from_ms
 from nightbell.words.glucose import Unit
 
@@ -128,3 +129,18 @@ def key_revoke(asked: argparse.Namespace, speaker: Speaker) -> None:
     with Platform(asked.data) as platform:
         done = platform.ask("key.revoke", KeyRevoke(asked.key), Done)
     speaker.result(done, say("key_revoked"))
+
+
+def health(asked: argparse.Namespace, speaker: Speaker) -> None:
+    """Say how the platform is.
+
+    Raises:
+        CommandError: It is not well, or none is running.
+    """
+    with Platform(asked.data) as platform:
+        found = platform.ask("health", Nothing(), Health)
+    speaker.result(
+        found, say("health_well", url=found.url) if found.well else say("health_ill", why=found.failing)
+    )
+    if not found.well:
+        raise CommandError(say("health_refused"), code="not_well")

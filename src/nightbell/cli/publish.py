@@ -29,6 +29,8 @@ from nightbell.app.control_words import (
 from nightbell.app.publisher import DoorClosedError, DoorRefusedError, Measured, Publisher
 from nightbell.app.replay import (
     PLAIN_SPEED_MAX,
+    SPEED_MAX,
+    SPEED_MIN,
     Loaded,
     Replayed,
     UnusableRecordingError,
@@ -36,7 +38,7 @@ from nightbell.app.replay import (
     replay,
 )
 from nightbell.cli.asking import Platform
-from nightbell.cli.speak import CommandError, Speaker, say
+from nightbell.cli.speak import EXIT_USAGE, CommandError, Speaker, say
 from nightbell.words.clock import SystemClock, from_ms
 
 KEY_LABEL: Final = "nightbell publish"
@@ -62,6 +64,9 @@ class ImportResult(msgspec.Struct, frozen=True):
 
 def publish(asked: argparse.Namespace, speaker: Speaker) -> None:
     """Replay or import a recording."""
+    if not SPEED_MIN <= asked.speed <= SPEED_MAX:
+        wrong = say("speed_wrong", least=f"{SPEED_MIN:g}", most=f"{SPEED_MAX:g}")
+        raise CommandError(wrong, exit_code=EXIT_USAGE, code="usage")
     with Platform(asked.data) as platform:
         sharer = _sharer(platform, asked.sharer)
         recording = _recording(asked.file, asked.zone or sharer.zone)

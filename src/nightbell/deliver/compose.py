@@ -17,7 +17,7 @@ NAME_SHOWN_MAX: Final = 14
 """Longest name in a subject: so that name, meaning and number fit into the 40 characters of a lock screen."""
 
 RELY_FOR_MS: Final = 11 * 60_000
-"""How long a reading may be relied on after it was measured: two intervals of five minutes and one to arrive."""
+"""How long a reading may be relied on after it was measured: two intervals, and one minute to arrive."""
 
 LATE_MS: Final = 2 * 60_000
 """A message that goes out later than this says so."""

@@ -29,8 +29,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_bytes", "_queue", "_waiter", "ended", "give_up", "identity", "need", "slot", "still", "upto", "view",
-        "writing_since_ms",
+        "_bytes", "_queue", "_waiter", "ended", "give_up", "identity", "need", "slot", "still", "upto",
+        "view", "writing_since_ms",
     )  # fmt: skip
 
     def __init__(

@@ -221,5 +221,5 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encoded(name: str, value: msgspec.Struct, event_id: str) -> bytes:
-    """One event as it goes over the wire (WHATWG HTML, "Server-sent events"); JSON has no line breaks in it."""
+    """One event on the wire (WHATWG HTML, "Server-sent events"); JSON has no line breaks in it."""
     return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), event_id.encode(), _encoder.encode(value))

@@ -29,7 +29,7 @@ from nightbell.deliver.events import (
 from nightbell.deliver.forms import Forms
 from nightbell.deliver.ports import Access, Contacts, Watched
 from nightbell.deliver.recent import Key, Recent, Said
-from nightbell.follow.access import Sight
+from nightbell.follow.follow import Sight
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import catalogue
@@ -182,7 +182,7 @@ class Hub:
             self._send_reading(reading, kept=kept, now_ms=group.recorded_ms)
 
     def tell_changes(self, changes: Iterable[Change], now_ms: int) -> None:
-        """New versions of alarms, to everybody who may see the sharer. Pending ones are nobody's business yet."""
+        """New versions of alarms, to all who may see the sharer. Pending ones are nobody's business yet."""
         for change in changes:
             if change.after.state is AlarmState.PENDING:
                 continue

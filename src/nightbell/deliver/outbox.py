@@ -15,6 +15,7 @@ from nightbell.deliver.ports import Contact
 from nightbell.deliver.record import APP, EMAIL, WEBHOOK, Delivery, DeliveryState
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.tell.retry import RetryRule, jitter_of, next_try_ms
+from nightbell.words.catalogue import Catalogue
 
 RING_STALE_MS: Final = 15 * 60_000
 """A ring older than this is not told as if it were now. As long as a reading counts as live."""
@@ -99,6 +100,11 @@ def _patience_while_open(rule: RetryRule) -> RetryRule:
         tries_max=max(rule.tries_max, OPEN_TRIES_MAX),
         give_up_after_ms=max(rule.give_up_after_ms, OPEN_GIVE_UP_AFTER_MS),
     )
+
+
+def reason_sentence(reason: str, words: Catalogue) -> str:
+    """The sentence for why a delivery ended as it did; empty while all is well."""
+    return words.say(f"deliver.reason_{reason}") if reason else ""
 
 
 def settled(delivery: Delivery, state: DeliveryState, reason: str, *, now_ms: int) -> Delivery:

@@ -8,7 +8,7 @@ import msgspec
 from nightbell.account.identity import Identity
 from nightbell.alarm.effects import AlarmView, Notification
 from nightbell.deliver.record import Batch, Opened, Timeline, Waiting
-from nightbell.follow.access import Sight
+from nightbell.follow.follow import Sight
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import DEFAULT_LANGUAGE
 from nightbell.words.glucose import Unit
@@ -59,7 +59,7 @@ class Ledger(Protocol):
         ...
 
     async def forget(self, *, before_ms: int, limit: int) -> int:
-        """Delete alarms that were over before an instant, with all about them; return how many. Open ones stay."""
+        """Delete alarms that were over before an instant, with all about them; return how many."""
         ...
 
 
@@ -104,7 +104,7 @@ class Contacts(Protocol):
 
 
 class Access(Protocol):
-    """The one door to somebody's readings, as far as the stream needs it. `follow/access.py` is the real one."""
+    """The one door to somebody's readings, as far as the stream needs it: `follow/access.py`."""
 
     def may_see(self, *, viewer: Identity, sharer: int) -> Sight:
         """What this viewer may see of this sharer now."""

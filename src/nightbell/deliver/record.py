@@ -11,6 +11,9 @@ from nightbell.tell.attempt import Attempt, Receipt
 APP: Final = "app"
 """The channel of open screens: the stream."""
 
+APP_PROMISE: Final = "deliver.promise_app"
+"""Catalogue key of what it can honestly promise."""
+
 EMAIL: Final = "email"
 WEBHOOK: Final = "webhook"
 
@@ -35,8 +38,8 @@ class Delivery(msgspec.Struct, frozen=True):
         state: Where it stands.
         tries: How many tries have ended.
         due_ms: When to try (again) while waiting, else when it was settled.
-        reason: Key of the sentence that says why, in the catalogue under `delivery.`; empty while all is
-            well.
+        reason: Key of the sentence that says why, in the catalogue under `deliver.reason_`; empty while all
+            is well.
     """
 
     notification: str

@@ -55,7 +55,7 @@ class Memory:
             kept = await self._book.open(forget_before_ms=now_ms - DELIVERIES_KEPT_MS)
         except PlatformError as error:
             self.fails = True
-            log.error("book.failed", code=error.code)
+            log.warning("book.failed", code=error.code)
             return
         self.judged = judge.resumed(kept.judged, now_ms, timings)
         self.flock = canary.resumed(kept.flock, now_ms)
@@ -123,7 +123,7 @@ class Memory:
             self._unsaved |= keys
             self._unsaved_parts |= parts
             if not self.fails:
-                log.error("book.failed", code=error.code)
+                log.warning("book.failed", code=error.code)
             self.fails = True
         else:
             self.fails = False

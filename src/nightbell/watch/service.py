@@ -1,6 +1,6 @@
 """The watcher at work: looks, listens, goes round, fetches the roster, tells, and writes its page.
 
-Seven loops on one event loop. The decisions are pure and lie beside this file; here they meet time and the
+Eight loops on one event loop. The decisions are pure and lie beside this file; here they meet time and the
 world. `_take_in` is the one way for evidence to reach the judge, and does not await, so evidence is taken in
 order. What must be told is written down before it is sent, and again after. A loop that fails for a reason
 nobody foresaw is logged, counted on the page, and goes on: a watcher must not die of its own mistake.
@@ -122,6 +122,7 @@ class Watch:
         await self._begin()
         loops: tuple[Callable[[], Awaitable[None]], ...] = (
             self._look,
+            self._keep,
             self._paint,
             self._pair,
             self._listen,
@@ -224,10 +225,14 @@ class Watch:
     async def _look(self) -> None:
         """The judge's clock."""
         self._take_in(Tick())
-        await self._memory.save()
         deadline_ms = self._memory.judged.deadline_ms - self._steady.now_ms()
         tick_ms = self._timings.tick_ms
         await self._sleep(max(DEADLINE_MS_MIN, min(tick_ms, deadline_ms)) if deadline_ms > 0 else tick_ms)
+
+    async def _keep(self) -> None:
+        """What is not written yet. A disk that hangs must not look like a stall of ours."""
+        await self._memory.save()
+        await self._sleep(self._timings.tick_ms)
 
     async def _paint(self) -> None:
         """The page: every few seconds, and at once when its first line changes."""
@@ -242,7 +247,7 @@ class Watch:
                 await self._site.put(files_of(facts, self._words), health)
             except PlatformError as error:
                 self._fault_ms = self._clock.now_ms()
-                log.error("page.failed", code=error.code)
+                log.warning("page.failed", code=error.code)
         await self._sleep(self._timings.tick_ms)
 
     async def _pair(self) -> None:

@@ -4,17 +4,25 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
+
+from litestar.datastructures import Cookie
 
 from nightbell.account.identity import FOLLOW, Identity
 from nightbell.account.person import Person
+from nightbell.account.sign_in import SignedIn
 from nightbell.web.ports import House
 from nightbell.web.stream import COOKIE
 from nightbell.words.errors import CallerError, ErrorCode
 
 COOKIE_HEADER_MAX: Final = 8 * 1024
 BEARER_CHARS_MAX: Final = 4 * 1024
+
+COOKIE_SECONDS: Final = 400 * 86_400
+"""As long as browsers keep one (draft-ietf-httpbis-rfc6265bis): the grant says itself when it ends."""
+
+RENEWED: Final = "nightbell_renewed"
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -104,7 +112,7 @@ def check_sent_by_us(headers: Mapping[str, str], method: str, house: House, *, b
     bearer, _ = bearer_of(headers)
     if ours is None and seal and hmac.compare_digest(seal.encode(), seal_of(bearer).encode()):
         return
-    raise CallerError(ErrorCode.NOT_ALLOWED, house.words.say("web.foreign_origin"))
+    raise CallerError(ErrorCode.NOT_ALLOWED, house.words.say("page.foreign_origin"))
 
 
 def require(caller: Caller | None, house: House) -> Caller:
@@ -120,14 +128,37 @@ def require(caller: Caller | None, house: House) -> Caller:
     return caller
 
 
-def cookie_of(token: str, *, tls: bool, seconds: int) -> str:
-    """The cookie that keeps a grant; 0 seconds takes it away.
+def grant_cookies(signed_in: SignedIn | None, house: House, now_ms: int) -> list[Cookie]:
+    """The cookies that keep a browser signed in, or that end it.
 
-    It lasts as long as browsers allow (400 days, draft-ietf-httpbis-rfc6265bis): the grant says itself when it
-    ends.
+    The second one only remembers that it is not yet time to renew; it opens nothing.
     """
-    secure = "; Secure" if tls else ""
-    return f"{COOKIE}={token}; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Strict{secure}"
+    seconds = COOKIE_SECONDS if signed_in else 0
+    wait_s = max(0, signed_in.renew_ms - now_ms) // 1000 if signed_in else 0
+    values = ((COOKIE, signed_in.token if signed_in else "", seconds), (RENEWED, "yes", wait_s))
+    return [
+        Cookie(
+            key=key,
+            value=value,
+            max_age=max_age,
+            path="/",
+            secure=house.place.tls,
+            httponly=True,
+            samesite="strict",
+        )
+        for key, value, max_age in values
+    ]
+
+
+def should_renew(headers: Mapping[str, str]) -> bool:
+    """Whether it is time for this browser to renew its grant."""
+    return f"{RENEWED}=" not in headers.get("cookie", "")[:COOKIE_HEADER_MAX]
+
+
+def peer_of(scope: Mapping[str, Any]) -> str:
+    """The address a request came from, for limits only."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def page_headers(*, tls: bool) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the web needs of the rest of the house."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from nightbell.account.identity import Identity
 from nightbell.account.person import Person
 from nightbell.account.sign_in import SignedIn
-from nightbell.alarm.effects import AlarmView, Notification
+from nightbell.alarm.effects import AlarmView
 from nightbell.alarm.service import SharerState
+from nightbell.deliver.board import Board
 from nightbell.deliver.record import Timeline
-from nightbell.follow.access import Look, Sight
-from nightbell.follow.follow import Follow, Invitation, InvitationView
+from nightbell.follow.follow import Follow, Invitation, InvitationView, Sight
 from nightbell.follow.limits import Limits
+from nightbell.follow.look import Look
 from nightbell.publish.door import DoorHandler
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import Catalogue
@@ -104,6 +105,12 @@ class Follows(Protocol):
 
     async def end(self, *, follow_id: str, by: str, now_ms: int) -> Follow:
         """It is over."""
+        ...
+
+    async def set_permissions(
+        self, *, follow_id: str, by: str, may_see_graph: bool, may_be_told: bool, now_ms: int
+    ) -> Follow:
+        """The sharer changes what a follower may."""
         ...
 
     async def set_limits(self, *, follow_id: str, by: str, limits: Limits, now_ms: int) -> Follow:
@@ -205,7 +212,9 @@ class Answers(Protocol):
 class Deliver(Protocol):
     """What was told, and how it went."""
 
-    async def receipt(self, *, notification: str, person: str, state: str, now_ms: int) -> None:
+    async def receipt(
+        self, *, notification: str, person: str, state: Literal["delivered", "seen"], now_ms: int
+    ) -> None:
         """A screen says that a notification arrived or was seen."""
         ...
 
@@ -219,10 +228,6 @@ class Deliver(Protocol):
 
     async def timeline(self, alarm_id: str) -> Timeline | None:
         """Everything kept about one alarm."""
-        ...
-
-    def newest_told(self, alarm_id: str, person: str) -> Notification | None:
-        """The newest notification of an open alarm to one person."""
         ...
 
 
@@ -248,6 +253,7 @@ class House(NamedTuple):
     evaluation: Evaluation
     answers: Answers
     deliver: Deliver
+    board: Board
     door: DoorHandler
     share: DoorHandler
     stream: AsgiApp

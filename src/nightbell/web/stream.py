@@ -1,5 +1,4 @@
-"""The live stream, `GET /v1/stream`, as a bare ASGI callable: what happens, as it happens (server-sent
-events).
+"""The live stream, `GET /v1/stream`, as a bare ASGI callable: server-sent events as they happen.
 
 One task writes each stream and sleeps while there is nothing to say; a second one only waits for the client
 to go. The hub decides what is said; here it is only put on the wire.

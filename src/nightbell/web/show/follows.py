@@ -32,6 +32,11 @@ _NO_DELAY: Final = frozenset({Condition.URGENT_LOW})
 _MINUTES_DIGITS: Final = 4
 
 
+def invitation_link(public_url: str, secret: str) -> str:
+    """The link to give away. What stands behind the # is never sent to a server, and so is in no log."""
+    return f"{public_url}/invitation#{secret}"
+
+
 class LimitRow(msgspec.Struct, frozen=True):
     """One condition in the form.
 

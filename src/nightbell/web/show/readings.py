@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from nightbell.deliver.compose import RELY_FOR_MS
+from nightbell.follow.bounds import bounds
+from nightbell.follow.limits import Limits
 from nightbell.publish.reading import Reading
 from nightbell.web.show.times import HOUR_MINUTES, MINUTE_MS, clock_text, iso_text, span_text
 from nightbell.words.catalogue import Catalogue
@@ -39,6 +41,13 @@ CHANGE_BEFORE_MS: Final = (2 * MINUTE_MS + 30_000, 7 * MINUTE_MS + 30_000)
 """How long before the newest a reading may lie to make "in 5 min" true: half a step either side."""
 
 
+class LimitLine(msgspec.Struct, frozen=True):
+    """A limit on a graph: where it stands in the viewer's unit, and on which side is out of range."""
+
+    plot: float
+    side: Literal["low", "high"]
+
+
 class Freshness(StrEnum):
     """How a number may be shown."""
 
@@ -68,6 +77,18 @@ class Range(NamedTuple):
 
     low_at_most: int
     high_at_least: int
+
+
+def limit_lines(limits: Limits, unit: Unit) -> list[LimitLine]:
+    """Where the viewer's limits stand on their graph: between what is in range and what is not."""
+    compared = bounds(limits)
+    levels: tuple[tuple[int, Literal["low", "high"]], ...] = (
+        (compared.urgent_low_at_most, "low"),
+        (compared.low_at_most + 1, "low"),
+        (compared.high_at_least - 1, "high"),
+        (compared.urgent_high_at_least - 1, "high"),
+    )
+    return [LimitLine(plot_value(level, unit), side) for level, side in levels]
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
-"""DIR/keys: what grants are signed with, and the list of what was withdrawn. Apart from the accounts on purpose.
+"""DIR/keys: what grants are signed with, and the list of what was withdrawn.
 
-grant.key is the current private key, grant.previous.pub the public key before it (both PEM, mode 0600), revoked
-the signed list. A file is replaced whole: written beside, flushed, renamed, the folder flushed.
+It lies apart from the accounts on purpose. grant.key is the current private key, grant.previous.pub the
+public key before it (both PEM, mode 0600), revoked the signed list. A file is replaced whole: written beside,
+flushed, renamed, the folder flushed.
 """
 
 import asyncio
@@ -89,7 +90,9 @@ class FileKeyFolder:
         public = signing.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        self._replace(PREVIOUS, public)  # first: a crash between leaves both files naming one key, which works
+        self._replace(
+            PREVIOUS, public
+        )  # first: a crash between leaves both files naming one key, which works
         self._make()
 
     def _make(self) -> None:

@@ -1,1 +1,1 @@
-"""Stores that live in memory: for tests and rehearsals. They keep every promise except the one about power."""
+"""Stores that live in memory: they keep every promise except the one about power."""

@@ -14,8 +14,9 @@ from nightbell.account.ports import (
     StoredSession,
     StoredShare,
 )
+from nightbell.follow.follow import Follow
 from nightbell.follow.look import GENESIS, ChainedLook
-from nightbell.follow.ports import FollowChange, LoadedFollows, StoredFollow, StoredInvitation
+from nightbell.follow.ports import FollowChange, LoadedFollows, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 
 
@@ -28,7 +29,9 @@ class Breakable:
     async def _work(self) -> None:
         await asyncio.sleep(0)  # as a real one does, let others go first
         if self.broken:
-            raise PlatformError(ErrorCode.NOT_DURABLE, "This was not saved. The store in memory was told to fail.")
+            raise PlatformError(
+                ErrorCode.NOT_DURABLE, "This was not saved. The store in memory was told to fail."
+            )
 
 
 class MemoryAccountStore(Breakable):
@@ -118,7 +121,7 @@ class MemoryFollowStore(Breakable):
 
     def __init__(self) -> None:
         super().__init__()
-        self.follows: dict[str, StoredFollow] = {}
+        self.follows: dict[str, Follow] = {}
         self.invitations: dict[str, StoredInvitation] = {}
 
     async def load(self) -> LoadedFollows:
@@ -141,12 +144,12 @@ class MemoryLookStore(Breakable):
     def __init__(self) -> None:
         super().__init__()
         self.chain: list[ChainedLook] = []
-        self.anchor = GENESIS
+        self.anchor = (0, GENESIS)
 
     async def tail(self) -> tuple[int, bytes]:
         """Number and hash of the newest link."""
         await self._work()
-        return (self.chain[-1].number, self.chain[-1].hash) if self.chain else (0, self.anchor)
+        return (self.chain[-1].number, self.chain[-1].hash) if self.chain else self.anchor
 
     async def append(self, looks: Sequence[ChainedLook]) -> None:
         """Add links."""
@@ -169,11 +172,11 @@ class MemoryLookStore(Breakable):
         await self._work()
         kept = next((at for at, one in enumerate(self.chain) if one.look.at_ms >= before_ms), len(self.chain))
         if kept:
-            self.anchor = self.chain[kept - 1].hash
+            self.anchor = (self.chain[kept - 1].number, self.chain[kept - 1].hash)
             del self.chain[:kept]
         return kept
 
     async def anchor_hash(self) -> bytes:
         """Hash of the link before the first that is kept."""
         await self._work()
-        return self.anchor
+        return self.anchor[1]

@@ -53,9 +53,8 @@ def _queries() -> dict[str, str]:
     """The named statements."""
     text = resources.files(__package__).joinpath("ledger_queries.sql").read_text(encoding="utf-8")
     _, *parts = text.split("-- name: ")
-    return dict(
-        (name.strip(), statement.strip()) for name, _, statement in (p.partition("\n") for p in parts)
-    )
+    named = (part.partition("\n") for part in parts)
+    return {name.strip(): statement.strip() for name, _, statement in named}
 
 
 def _schema() -> str:
@@ -64,10 +63,7 @@ def _schema() -> str:
 
 def _fault(error: sqlite3.Error) -> LedgerFault:
     """Which fault an error of SQLite is; the low byte of its code is the kind."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return LedgerFault.CLOSED
-    return _FAULTS.get(code & 0xFF, LedgerFault.DISK_FAILED)
+    return _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, LedgerFault.DISK_FAILED)
 
 
 def _unwritable(fault: LedgerFault) -> PlatformError:
@@ -89,7 +85,7 @@ class SqliteLedger:
     """A `deliver.ports.Ledger` in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
@@ -142,7 +138,9 @@ class SqliteLedger:
         """Run in a thread; errors of SQLite become ours here, once."""
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
-        except sqlite3.Error as error:
+        except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+                raise
             raise _unwritable(_fault(error)) from error
         except OSError as error:
             raise _unwritable(LedgerFault.READ_ONLY) from error
@@ -156,7 +154,7 @@ class SqliteLedger:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -191,10 +189,10 @@ class SqliteLedger:
     def _set_aside(self, now_ms: int) -> str:
         """Move the damaged file and its side files away; they are kept for whoever wants to look."""
         self._close_writer()
-        aside = self._path.with_name(f"{self._path.name}.damaged-{now_ms}")
-        self._path.rename(aside)
+        aside = self.path.with_name(f"{self.path.name}.damaged-{now_ms}")
+        self.path.rename(aside)
         for suffix in ("-wal", "-shm"):
-            side = self._path.with_name(self._path.name + suffix)
+            side = self.path.with_name(self.path.name + suffix)
             if side.exists():
                 side.rename(aside.with_name(aside.name + suffix))
         _log.error("ledger.set_aside", path=str(aside))

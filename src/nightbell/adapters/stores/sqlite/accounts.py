@@ -1,0 +1,288 @@
+"""accounts.sqlite: the durable copy of people, credentials and follows; WAL, flushed at every commit.
+
+One connection in one thread of its own, so the loop never waits for the disk. A file that was taken away or
+swapped while we run is noticed before a commit: what SQLite writes into a deleted file is not durable.
+"""
+
+import asyncio
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Final, TypeVar
+
+import structlog
+
+from nightbell.account.person import Person, folded
+from nightbell.account.ports import (
+    AccountChange,
+    LoadedAccounts,
+    StoredKey,
+    StoredPerson,
+    StoredSession,
+    StoredShare,
+)
+from nightbell.account.share import ShareCredential
+from nightbell.words.catalogue import catalogue
+from nightbell.words.errors import ErrorCode, PlatformError
+from nightbell.words.glucose import Unit
+
+RETRY_AFTER_S: Final = 30
+BUSY_TIMEOUT_S: Final = 5.0
+
+_OWNER_ONLY: Final = 0o600
+_MIGRATION: Final = re.compile(r"accounts_(\d{4})_\w+\.sql")
+
+_log: Final = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+
+class AccountsFile:
+    """The file and its thread; the stores below share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "accounts")
+        self._connection: sqlite3.Connection | None = None
+        self._inode = (0, 0)
+
+    async def start(self) -> None:
+        """Open the file, make it if there is none, and bring it to the newest form.
+
+        Raises:
+            PlatformError: It cannot be read, or a newer version of us made it.
+        """
+        await self._apart(self._open)
+
+    async def close(self) -> None:
+        """Close the file; what was committed is in it."""
+        await self._apart(self._close)
+        self._thread.shutdown()
+
+    async def read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Read in the thread.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`).
+        """
+        return await self._apart(lambda: self._work(work))
+
+    async def write(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """Write in one transaction in the thread; durable when this returns.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`); nothing was changed.
+        """
+        return await self._apart(lambda: self._work(lambda connection: self._commit(connection, work)))
+
+    async def _apart(self, work: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _open(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            _migrate(connection)
+        except (sqlite3.Error, OSError) as error:
+            _log.exception("accounts.unreadable")
+            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_unreadable")) from error
+        self._connection = connection
+        self._inode = self._inode_now()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _work(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        try:
+            if self._connection is None or self._inode_now() != self._inode:
+                raise FileNotFoundError(self._path.name)
+            return work(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            _log.exception("accounts.failed")
+            sentence = catalogue().say("account.store_failed")
+            raise PlatformError(ErrorCode.NOT_DURABLE, sentence, retry_after_s=RETRY_AFTER_S) from error
+
+    def _commit(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            answer = work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return answer
+
+    def _inode_now(self) -> tuple[int, int]:
+        found = self._path.stat()
+        return found.st_dev, found.st_ino
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Apply every numbered file the accounts have not seen, each in a transaction with its number."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    steps = {}
+    for file in resources.files("nightbell.adapters.stores.sqlite").iterdir():
+        named = _MIGRATION.fullmatch(file.name)
+        if named is not None:
+            steps[int(named[1])] = file
+    if version > max(steps):
+        raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer"))
+    for number in sorted(step for step in steps if step > version):
+        script = steps[number].read_text(encoding="utf-8")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+class SqliteAccountStore:
+    """People, keys, Share credentials and sessions in the file."""
+
+    def __init__(self, file: AccountsFile) -> None:
+        self._file = file
+
+    async def load(self) -> LoadedAccounts:
+        """Everything that is stored.
+
+        Raises:
+            PlatformError: The file cannot be read.
+        """
+        return await self._file.read(_load)
+
+    async def commit(self, change: AccountChange) -> None:
+        """Write all of a change or nothing of it.
+
+        Raises:
+            PlatformError: The file failed; nothing was changed.
+        """
+        await self._file.write(lambda connection: _write(connection, change))
+
+    async def reserve_credentials(self, count: int) -> int:
+        """The first of `count` numbers that nobody got or will get.
+
+        Raises:
+            PlatformError: The file failed.
+        """
+        return await self._file.write(lambda connection: _reserve(connection, count))
+
+
+def _load(connection: sqlite3.Connection) -> LoadedAccounts:
+    people = [
+        StoredPerson(
+            Person(identity, name, email, Unit(unit), sys.intern(zone), sharer, bool(hidden), created_ms),
+            password,
+        )
+        for identity, name, email, unit, zone, sharer, hidden, created_ms, password in connection.execute(
+            "SELECT id, name, email, unit, zone, sharer, hidden, created_ms, password FROM person"
+            " ORDER BY rowid"
+        )
+    ]
+    # A revoked key opens nothing: it stays in the file for whoever asks what a credential number was.
+    keys = [
+        StoredKey(*row)
+        for row in connection.execute(
+            "SELECT id, credential, person, scope, label, secret_hash, created_ms, revoked_ms FROM key"
+            " WHERE revoked_ms = 0 ORDER BY credential"
+        )
+    ]
+    shares = [
+        StoredShare(ShareCredential(*row[:-1]), row[-1])
+        for row in connection.execute(
+            "SELECT account, name, person, credential, created_ms, password FROM share ORDER BY credential"
+        )
+    ]
+    sessions = [
+        StoredSession(*row)
+        for row in connection.execute(
+            "SELECT id_hash, account, opened_ms, used_ms FROM share_session ORDER BY opened_ms"
+        )
+    ]
+    (reserved,) = connection.execute("SELECT reserved FROM credentials_reserved").fetchone()
+    return LoadedAccounts(people, keys, shares, sessions, reserved)
+
+
+def _write(connection: sqlite3.Connection, change: AccountChange) -> None:
+    connection.executemany(
+        "INSERT INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " name = excluded.name, name_folded = excluded.name_folded, email = excluded.email,"
+        " unit = excluded.unit, zone = excluded.zone, sharer = excluded.sharer,"
+        " hidden = excluded.hidden, password = excluded.password",
+        (_person_row(stored) for stored in change.people),
+    )
+    connection.executemany(
+        "INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " label = excluded.label, revoked_ms = excluded.revoked_ms",
+        (
+            (
+                key.id,
+                key.credential,
+                key.person,
+                key.scope,
+                key.label,
+                key.secret_hash,
+                key.created_ms,
+                key.revoked_ms,
+            )
+            for key in change.keys
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO share VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account) DO UPDATE SET"
+        " password = excluded.password",
+        (_share_row(stored) for stored in change.shares),
+    )
+    connection.executemany(
+        "INSERT INTO share_session VALUES (?, ?, ?, ?) ON CONFLICT (id_hash) DO UPDATE SET"
+        " used_ms = excluded.used_ms",
+        ((one.id_hash, one.account, one.opened_ms, one.used_ms) for one in change.sessions),
+    )
+    connection.executemany(
+        "DELETE FROM share_session WHERE id_hash = ?", ((hashed,) for hashed in change.sessions_dropped)
+    )
+
+
+def _person_row(stored: StoredPerson) -> tuple[str | int, ...]:
+    person = stored.person
+    return (
+        person.id,
+        person.name,
+        folded(person.name),
+        person.email,
+        person.unit.value,
+        person.zone,
+        person.sharer,
+        int(person.hidden),
+        person.created_ms,
+        stored.password,
+    )
+
+
+def _share_row(stored: StoredShare) -> tuple[str | int, ...]:
+    share = stored.share
+    return (
+        share.account,
+        share.name,
+        folded(share.name),
+        share.person,
+        share.credential,
+        share.created_ms,
+        stored.password,
+    )
+
+
+def _reserve(connection: sqlite3.Connection, count: int) -> int:
+    (reserved,) = connection.execute(
+        "UPDATE credentials_reserved SET reserved = reserved + ? RETURNING reserved", (count,)
+    ).fetchone()
+    return int(reserved) - count + 1

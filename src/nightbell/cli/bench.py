@@ -1,0 +1,28 @@
+"""`nightbell bench`: run the measurements of a source checkout."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import nightbell
+from nightbell.cli.speak import CommandError, Speaker, say
+
+PROGRAM = Path("benchmarks") / "bench.py"
+
+
+def bench(asked: argparse.Namespace, _speaker: Speaker) -> None:
+    """Run benchmarks/bench.py with what was asked.
+
+    Raises:
+        CommandError: This is no checkout, or a measurement failed.
+    """
+    assert nightbell.__file__ is not None
+    root = Path(nightbell.__file__).resolve().parents[2]
+    if not (root / PROGRAM).is_file():
+        raise CommandError(say("bench_no_checkout"), code="no_checkout")
+    done = subprocess.run(  # noqa: S603 our own program beside our own package
+        [sys.executable, str(root / PROGRAM), *asked.rest], cwd=root, check=False
+    )
+    if done.returncode != 0:
+        raise CommandError(say("bench_failed", code=done.returncode), code="bench_failed")

@@ -1,0 +1,65 @@
+"""What only a ledger on disk can suffer: damage, a full disk, a folder that is not ours."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
+from nightbell.deliver.record import Batch, LedgerFault
+from nightbell.words.errors import PlatformError
+from tests.simulators.cast import ALARM, NOW_MS, alarm_view, entry, ring
+
+
+async def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"this was a ledger once" * 400)
+    ledger = SqliteLedger(path)
+
+    opened = await ledger.open(NOW_MS)
+    await ledger.write(Batch(alarms=(alarm_view(),)))
+    await ledger.close()
+
+    assert opened.upto_seq == 0
+    assert Path(opened.set_aside).read_bytes().startswith(b"this was a ledger once")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM alarm").fetchone() == (1,)
+    connection.close()
+
+
+async def test_a_full_disk_writes_nothing_says_what_to_do_and_goes_on_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    await ledger.open(NOW_MS)
+    assert ledger._writer is not None
+    pages = ledger._writer.execute("PRAGMA page_count").fetchone()[0]
+    ledger._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+    batch = Batch(
+        upto_seq=5,
+        alarms=(alarm_view(),),
+        entries=tuple(entry(number) for number in range(2_000)),
+        notifications=(ring(),),
+    )
+
+    with pytest.raises(PlatformError) as caught:
+        await ledger.write(batch)
+    nothing = await ledger.alarm(ALARM)
+    ledger._writer.execute("PRAGMA max_page_count = 1000000")
+    new = await ledger.write(batch)
+    await ledger.close()
+
+    assert caught.value.fields["fault"] == LedgerFault.DISK_FULL
+    assert "disk" in caught.value.sentence
+    assert nothing is None
+    assert new == {ring().id}
+
+
+async def test_a_folder_that_is_not_there_is_said_plainly(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "nowhere" / "ledger.sqlite")
+
+    with pytest.raises(PlatformError) as caught:
+        await ledger.open(NOW_MS)
+    await ledger.close()
+
+    assert caught.value.fields["fault"] == LedgerFault.READ_ONLY
