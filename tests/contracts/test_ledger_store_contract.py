@@ -159,7 +159,9 @@ async def test_the_first_receipt_of_each_kind_counts(open_ledger: OpenLedger) ->
     ]
 
 
-async def test_opening_again_brings_back_what_is_open_and_how_far_we_were(open_ledger: OpenLedger) -> None:
+async def test_opening_again_brings_back_what_is_open_and_how_far_we_were(
+    open_ledger: OpenLedger, tmp_path: Path
+) -> None:
     ledger = await open_ledger()
     over = alarm_view(id="b" * 32, state=AlarmState.RESOLVED, resolved_ms=NOW_MS)
     rings = (ring(0), ring(1), ring(0, id="f" * 32, follow=11, follower="cleo"), ring(5, alarm=over.id))
@@ -167,20 +169,13 @@ async def test_opening_again_brings_back_what_is_open_and_how_far_we_were(open_l
     await ledger.write(Batch(upto_seq=4))
 
     await ledger.close()
-    opened = await ledger.open(NOW_MS) if isinstance(ledger, MemoryLedger) else await _opened_again(ledger)
+    again = ledger if isinstance(ledger, MemoryLedger) else SqliteLedger(tmp_path / "ledger.sqlite")
+    opened = await again.open(NOW_MS)
+    await again.close()
 
     assert opened.upto_seq == 9
     assert opened.open_alarms == (alarm_view(),)
     assert {(told.follow, told.step) for told in opened.newest} == {(10, 1), (11, 0)}
-
-
-async def _opened_again(ledger: Ledger) -> object:
-    assert isinstance(ledger, SqliteLedger)
-    again = SqliteLedger(ledger.path)
-    try:
-        return await again.open(NOW_MS)
-    finally:
-        await again.close()
 
 
 async def test_alarms_of_a_sharer_come_newest_first(open_ledger: OpenLedger) -> None:

@@ -20,6 +20,10 @@ BATCH: Final = 2_000
 class Folding(Protocol):
     """What is compared: the product's fold, or one with a planted fault."""
 
+    def dump(self) -> bytes:
+        """The whole state."""
+        ...
+
     def fold(self, groups: Sequence[Group]) -> NDArray[np.void]:
         """Take groups, give transitions."""
         ...

@@ -39,6 +39,9 @@ LEVELS: Final = (
 )  # fmt: skip
 """Levels around every limit used here."""
 
+WORDS: Final = (0, 1023)
+"""LOW and HIGH."""
+
 DELTAS: Final = (
     -30,
     -18,
@@ -79,20 +82,9 @@ BOUNDS: Final[tuple[Bounds, ...]] = (
 """Limits to choose among; the first three have everything on."""
 
 KINDS: Final = (
-    "step",
-    "read",
-    "walk",
-    "walk",
-    "walk",
-    "tick",
-    "set",
-    "end",
-    "sensor",
-    "door",
-    "added",
-    "commit",
-)
-WEIGHTS: Final = (6, 6, 8, 8, 8, 6, 4, 0.3, 1, 1, 0.5, 3)
+    "step", "read", "walk", "back", "tick", "set", "end", "sensor", "door", "added", "commit"
+)  # fmt: skip
+WEIGHTS: Final = (6, 8, 22, 10, 5, 6, 0.3, 1, 1, 0.5, 3)
 
 
 class Move(NamedTuple):
@@ -136,6 +128,8 @@ class Script:
                 self.read(sharer, AGES_MS[move.one % len(AGES_MS)], LEVELS[move.two % len(LEVELS)])
             case "walk":
                 self.walk(sharer, DELTAS[move.one % len(DELTAS)], 1 + move.two % 6, move.three)
+            case "back":
+                self.back(sharer, DELTAS[move.one % len(DELTAS)], 2 + move.two % 7, move.three)
             case "tick":
                 self.scribe.tick(self.now_ms)
             case "set":
@@ -143,15 +137,21 @@ class Script:
             case "end":
                 self.scribe.fact(FollowEnded(at_ms=self.now_ms, follow=follow, by=""))
                 self.ended.add(follow)
-            case "sensor":
-                until = self.now_ms + (move.one % 130 - 5) * MINUTE
-                self.scribe.fact(SensorStarted(at_ms=self.now_ms, sharer=sharer, until_ms=until, by=""))
-            case "door":
-                self.scribe.fact(DoorOpened(at_ms=self.now_ms))
-            case "added":
-                self.scribe.fact(SharerAdded(at_ms=self.now_ms, sharer=sharer))
-            case _:
+            case "commit":
                 self.scribe.commit()
+            case _:
+                self.tell(move, sharer)
+
+    def tell(self, move: Move, sharer: int) -> None:
+        """Do one of the moves that are a fact about a sharer, or about our door."""
+        if move.kind == "sensor":
+            until = self.now_ms + (move.one % 130 - 5) * MINUTE
+            self.scribe.fact(SensorStarted(at_ms=self.now_ms, sharer=sharer, until_ms=until, by=""))
+        elif move.kind == "door":
+            self.scribe.fact(DoorOpened(at_ms=self.now_ms))
+        else:
+            assert move.kind == "added"
+            self.scribe.fact(SharerAdded(at_ms=self.now_ms, sharer=sharer))
 
     def read(self, sharer: int, age_ms: int, level: int) -> None:
         """One reading of an age."""
@@ -168,6 +168,23 @@ class Script:
             self.scribe.reading(sharer, self.now_ms, self.now_ms, self.levels[sharer])
             if pace // 6 % 2:
                 self.scribe.tick(self.now_ms + 100)
+
+    def back(self, sharer: int, delta: int, count: int, how: int) -> None:
+        """A phone, or our door, was away for some readings and now they all come, in either order."""
+        readings = []
+        for place in range(count):
+            level = self.levels[sharer] + delta
+            self.levels[sharer] = level if 30 <= level <= 400 else 100
+            self.now_ms += (300_000, 180_000, 299_400)[how % 3]
+            word = WORDS[place] if how // 30 % 3 == 0 and place < len(WORDS) else None
+            readings.append((self.now_ms, self.levels[sharer] if word is None else word))
+        self.now_ms += (0, 400_000, 1_000_000)[how // 3 % 3]
+        if how // 9 % 2:
+            self.scribe.fact(DoorOpened(at_ms=self.now_ms))
+        for measured_ms, level in readings[:: -1 if how // 18 % 3 == 0 else 1]:
+            self.scribe.reading(sharer, measured_ms, self.now_ms, level)
+        if how // 90 % 2:
+            self.scribe.tick(self.now_ms)
 
 
 def play(moves: Sequence[Move], *, set_up: bool = True) -> list[Group]:
@@ -191,7 +208,7 @@ def random_moves(seed: int, count: int) -> list[Move]:
 _SMALL: Final = st.integers(0, 999)
 MOVES: Final = st.builds(
     Move,
-    st.sampled_from(("commit", *KINDS, "read", "set", "tick")),
+    st.sampled_from(("commit", *KINDS, "walk", "walk", "back", "set")),
     st.integers(0, 59),
     _SMALL,
     _SMALL,
@@ -202,6 +219,6 @@ JOURNALS: Final = st.builds(
     st.lists(MOVES, min_size=30, max_size=60),
     st.sampled_from((True, True, True, False)),
 )
-"""Journals for Hypothesis: many moves from the first; a move can shrink to a commit, which changes nothing."""
+"""Journals for Hypothesis: many moves from the start, for a move can shrink to a commit: to nothing."""
 
 assert all(bounds.on == ALL_ON for bounds in BOUNDS[:3])

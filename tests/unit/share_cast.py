@@ -108,14 +108,14 @@ class Service:
         body: object = b"",
         *,
         verb: str = "POST",
-        accept: bytes = b"*/*",
+        accept: str = "*/*",
         peer: str = "192.0.2.1",
         **query: str,
     ) -> DoorAnswer:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         path = f"/ShareWebServices/Services/{method}"
         request = DoorRequest(
-            verb, path, urlencode(query).encode(), {b"accept": accept}, sent, peer, self.now_ms
+            verb, path, urlencode(query).encode(), {b"accept": accept.encode()}, sent, peer, self.now_ms
         )
         return await self.dialect.handle(request)
 

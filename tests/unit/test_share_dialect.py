@@ -199,7 +199,7 @@ async def test_every_other_method_answers_a_session_and_refuses_none(
 
 
 async def test_the_time_of_day_needs_no_session(service: Service) -> None:
-    as_json = await service.call("General/SystemUtcTime", verb="GET", accept=b"application/json")
+    as_json = await service.call("General/SystemUtcTime", verb="GET", accept="application/json")
     as_xml = await service.call("General/SystemUtcTime", verb="GET")
 
     assert as_json.body == b'{"DateTime":"\\/Date(%d)\\/","OffsetMinutes":0}' % NOW

@@ -1,7 +1,7 @@
 """Who is who, and how a device proves it, so that signed in stays signed in.
 
 People and what opens their doors are held in memory; the file is the durable copy. A password is asked
-for once: it goes through a slow hash in a small pool that no storm of sign-ins outgrows (`passwords.py`);
+for once: it goes through a slow hash in a small pool that no storm of sign-ins outgrows (`ports.py`);
 wrong ones bring delay, never a lock (`patience.py`). The device then holds a grant, signed, for 30 days,
 verified without any store (`grants.py`) and remembered by its hash (`remembered.py`). What was withdrawn
 stands in a small signed list (`revocations.py`). Old clients get keys, or a Share credential with sessions

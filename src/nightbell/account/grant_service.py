@@ -3,8 +3,8 @@
 Nothing here needs the store of accounts. The list of revocations has its own file, beside the keys.
 """
 
-import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
@@ -25,12 +25,12 @@ _log: Final = structlog.get_logger()
 class Grants:
     """Gives, verifies and withdraws grants."""
 
-    def __init__(self, folder: KeyFolder) -> None:
+    def __init__(self, folder: KeyFolder, writing: AbstractAsyncContextManager[None]) -> None:
         self._folder = folder
         self._ring: KeyRing | None = None
         self._remembered = Remembered()
         self._revoked = Revocations()
-        self._writing = asyncio.Lock()
+        self._writing = writing
         self._unwritten = False
         self._failing = ""
 

@@ -11,6 +11,10 @@ NAME_CHARS_MAX: Final = 80
 EMAIL_CHARS_MAX: Final = 254
 """The longest address that mail can carry (RFC 5321, section 4.5.3.1)."""
 
+PASSWORD_CHARS_MAX: Final = 1024
+PASSWORD_CHARS_ADVISED: Final = 8
+"""Shorter ones are taken, since people bring devices that hold them; whoever sets one should be warned."""
+
 NOT_A_SHARER: Final = -1
 
 

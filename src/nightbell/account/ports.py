@@ -1,6 +1,6 @@
 """What accounts need of the world: a durable copy, a folder for keys, and the journal."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -93,6 +93,37 @@ class AccountStore(Protocol):
 
     async def reserve_credentials(self, count: int) -> int:
         """The first of `count` numbers that nobody got or will get; from 1."""
+        ...
+
+
+class Passwords(Protocol):
+    """Slow hashes, a few at a time, so that a storm of sign-ins cannot reach the readings.
+
+    What waits is bounded: beyond it, PlatformError (`OVERLOADED`) with the seconds to wait.
+    """
+
+    async def start(self) -> None:
+        """Prepare what unknown names are compared with."""
+        ...
+
+    def close(self) -> None:
+        """Let what has begun finish."""
+        ...
+
+    async def hashed(self, password: str) -> str:
+        """What is stored of a password.
+
+        Raises:
+            CallerError: It is empty or too long.
+        """
+        ...
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether it is the password; None is a name nobody has, and takes as long."""
+        ...
+
+    async def together(self, key: tuple[str, bytes], work: Callable[[], Coroutine[None, None, bool]]) -> bool:
+        """Those who ask the same at the same time share one answer."""
         ...
 
 

@@ -14,7 +14,6 @@ from nightbell.account.book import Keys, People, identity_of
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import Grant, renew_ms
 from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
-from nightbell.account.passwords import PasswordPool
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, folded, is_email, tidied_name
 from nightbell.account.ports import (
@@ -22,6 +21,7 @@ from nightbell.account.ports import (
     AccountJournal,
     AccountStore,
     KeyFolder,
+    Passwords,
     StoredKey,
     StoredPerson,
 )
@@ -52,7 +52,7 @@ class Accounts:
     """Who is who. All methods run on one event loop."""
 
     def __init__(
-        self, store: AccountStore, folder: KeyFolder, journal: AccountJournal, passwords: PasswordPool
+        self, store: AccountStore, folder: KeyFolder, journal: AccountJournal, passwords: Passwords
     ) -> None:
         self._store = store
         self._folder = folder
@@ -60,14 +60,14 @@ class Accounts:
         self._passwords = passwords
         self._people = People()
         self._keys = Keys()
-        self._grants = Grants(folder)
+        self._grants = Grants(folder, asyncio.Lock())
         self._patience = Patience()
         self._numbers = iter(range(0))
         self._changing = asyncio.Lock()
         self._reserving = asyncio.Lock()
         self._unjournaled: set[int] = set()
         self._listeners: list[Callable[[Person, int], Awaitable[None]]] = []
-        self.share = ShareAccounts(store, passwords, self._patience, self._people)
+        self.share = ShareAccounts(store, passwords, self._patience, self._people, asyncio.Lock())
 
     async def start(self) -> None:
         """Load everything; make keys at the very first start.

@@ -1,14 +1,20 @@
 """Share accounts: old clients' own sign-in and their sessions, which outlive a restart."""
 
-import asyncio
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from nightbell.account.book import People
 from nightbell.account.identity import SHARE_SCOPES, Identity
-from nightbell.account.passwords import PasswordPool
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, folded, tidied_name
-from nightbell.account.ports import AccountChange, AccountStore, LoadedAccounts, StoredSession, StoredShare
+from nightbell.account.ports import (
+    AccountChange,
+    AccountStore,
+    LoadedAccounts,
+    Passwords,
+    StoredSession,
+    StoredShare,
+)
 from nightbell.account.share import Session, Sessions, ShareCredential, Verified
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
@@ -21,7 +27,12 @@ class ShareAccounts:
     """Share credentials and sessions."""
 
     def __init__(
-        self, store: AccountStore, passwords: PasswordPool, patience: Patience, people: People
+        self,
+        store: AccountStore,
+        passwords: Passwords,
+        patience: Patience,
+        people: People,
+        changing: AbstractAsyncContextManager[None],
     ) -> None:
         self._store = store
         self._passwords = passwords
@@ -31,8 +42,7 @@ class ShareAccounts:
         self._named: dict[str, str] = {}
         self._sessions = Sessions()
         self._verified = Verified(new_secret(""))
-        self._asking: dict[tuple[str, bytes], asyncio.Future[bool]] = {}
-        self._changing = asyncio.Lock()
+        self._changing = changing
 
     def load(self, loaded: LoadedAccounts) -> None:
         """Take over what is stored."""
@@ -113,14 +123,10 @@ class ShareAccounts:
         digest = self._verified.digest(account_id, password)
         if account is not None and self._verified.remembers(account_id, digest, now_ms):
             return True
-        key = (account_id, digest)
-        asking = self._asking.get(key)
-        if asking is None:
-            # After a restart all of one household's clients come at once: they share one slow hash.
-            asking = asyncio.ensure_future(self._verify(account_id, password, digest, peer, now_ms))
-            self._asking[key] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key, None))
-        return await asyncio.shield(asking)
+        # After a restart all of one household's clients come at once: they share one slow hash.
+        return await self._passwords.together(
+            (account_id, digest), lambda: self._verify(account_id, password, digest, peer, now_ms)
+        )
 
     async def _verify(self, account: str, password: str, digest: bytes, peer: str, now_ms: int) -> bool:
         named = f"share {account}"

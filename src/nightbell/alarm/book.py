@@ -120,7 +120,7 @@ class AlarmBook:
         """Take together everything that one cause changed for one sharer."""
         touched: dict[Family, dict[int, None]] = {}
         sharer = -1
-        for change in changes:
+        for change in sorted(changes, key=lambda one: (one.began, -one.condition)):
             sharer, family = change.sharer, change.condition.family
             touched.setdefault(family, {})[change.follow] = None
             self._hold(change, cause)
@@ -231,7 +231,8 @@ class AlarmBook:
         if decision.condition is None or decision.reason not in _WRITTEN:
             return
         said = (urgency(decision.condition, unseen=part.unseen), decision.reason.value)
-        if said != part.withheld:
+        knows = decision.reason is Reason.SOMEBODY_HAS_IT and part.rung >= said[0]
+        if said != part.withheld and not knows:
             part.withheld = said
             self.write(
                 alarm.entry(

@@ -16,14 +16,15 @@ from nightbell.alarm.alarm import NEVER_MEASURED, Alarm
 from nightbell.alarm.book import AlarmBook, Cause, Change
 from nightbell.alarm.decide import Reason
 from nightbell.alarm.effects import Effects
+from nightbell.alarm.tellings import TellingsState
 from nightbell.evaluate.columns import NO_MS
 from nightbell.evaluate.fold import Fold
 from nightbell.evaluate.transition import Folded, group_of, reading_of
-from nightbell.follow.limits import Telling
 from nightbell.journal.facts import (
     Answered,
     AnswerUndone,
     AnyFact,
+    ClockLearned,
     FollowEnded,
     FollowSet,
     SensorStarted,
@@ -39,9 +40,10 @@ class _Dump(msgspec.Struct, frozen=True):
     version: int
     upto_seq: int
     fold: bytes
-    tellings: tuple[int, dict[str, bytes], list[tuple[Telling, ...]], list[str]]
+    tellings: TellingsState
     alarms: list[Alarm]
     snoozes: list[tuple[int, Family, int]]
+    clocks: list[tuple[int, int, int]]
 
 
 class AlarmFold:
@@ -51,6 +53,7 @@ class AlarmFold:
         self.evaluation = Fold()
         self.book = AlarmBook()
         self.upto_seq = 0
+        self.clocks: dict[tuple[int, int], int] = {}
 
     def fold(self, groups: Sequence[Group]) -> Effects:
         """Fold groups in order. Returns what it led to."""
@@ -88,25 +91,35 @@ class AlarmFold:
             self.book.change(part, Cause(group.tick_ms, self.newest(sharer)))
 
     def _take_fact(self, fact: AnyFact, changes: list[Change]) -> None:
-        book = self.book
-        if isinstance(fact, FollowSet):
-            book.tellings.set(fact)
-        cause = self._cause(fact, changes)
-        if changes:
-            book.change(changes, cause)
         match fact:
             case FollowSet():
-                self._retell(fact, cause)
+                self.book.tellings.set(fact)
+            case FollowEnded():
+                self.book.tellings.end(fact.follow)
+            case ClockLearned():
+                self.clocks[fact.sharer, fact.source] = fact.offset_ms
+            case _:
+                pass
+        cause = self._cause(fact, changes)
+        if changes:
+            self.book.change(changes, cause)
+        if isinstance(fact, FollowSet):
+            self._retell(fact, cause)
+        else:
+            self._take_words(fact)
+
+    def _take_words(self, fact: AnyFact) -> None:
+        """What a person said about an alarm, if it is about one that is open."""
+        match fact:
             case Answered():
-                if alarm := book.by_id.get(fact.alarm):
-                    people.answer(book, alarm, fact, self._now(fact, alarm.sharer))
+                if alarm := self.book.by_id.get(fact.alarm):
+                    people.answer(self.book, alarm, fact, self._now(fact, alarm.sharer))
             case AnswerUndone():
-                if alarm := book.by_id.get(fact.alarm):
-                    people.undo(book, alarm, fact, self._now(fact, alarm.sharer))
+                if alarm := self.book.by_id.get(fact.alarm):
+                    people.undo(self.book, alarm, fact, self._now(fact, alarm.sharer))
             case Snoozed():
-                sharer = book.tellings.sharer(fact.follow)
-                if sharer >= 0:
-                    people.snooze(book, sharer, fact, self._now(fact, sharer))
+                if (sharer := self.book.tellings.sharer(fact.follow)) >= 0:
+                    people.snooze(self.book, sharer, fact, self._now(fact, sharer))
             case _:
                 pass
 
@@ -143,6 +156,7 @@ class AlarmFold:
                 self.book.tellings.state(),
                 list(self.book.alarms.values()),
                 [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
+                [(sharer, source, offset_ms) for (sharer, source), offset_ms in self.clocks.items()],
             )
         )
 
@@ -158,8 +172,9 @@ class AlarmFold:
             raise ValueError(f"checkpoint of version {dump.version}, not {_VERSION}")
         fold = cls()
         fold.evaluation, fold.upto_seq = Fold.load(dump.fold), dump.upto_seq
-        fold.book.tellings.restore(*dump.tellings)
+        fold.book.tellings.restore(dump.tellings)
         fold.book.restore(dump.alarms, dump.snoozes)
+        fold.clocks = {(sharer, source): offset_ms for sharer, source, offset_ms in dump.clocks}
         return fold
 
 

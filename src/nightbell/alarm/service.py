@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
 import structlog
 
 from nightbell.alarm.alarm import Alarm
 from nightbell.alarm.effects import AlarmView, Effects
 from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
+from nightbell.alarm.tellings import Known
 from nightbell.evaluate.columns import NO_MS
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.words.conditions import Condition
@@ -65,14 +67,22 @@ class Evaluation:
         self._tasks: list[asyncio.Task[None]] = []
         self.set_aside = 0
 
-    async def start(self, journal: Replays) -> None:
-        """Take up the newest checkpoint, catch up with the journal, and go on."""
+    async def load(self) -> int:
+        """Take up the newest checkpoint.
+
+        Returns:
+            The newest durable group folded in; `start` will want those after it.
+        """
         dumped = await self._checkpoints.newest()
         if dumped is not None:
             try:
                 self._fold = AlarmFold.load(dumped)
             except ValueError as problem:
                 _log.warning("checkpoint.refused", why=str(problem))
+        return self._fold.upto_seq
+
+    async def start(self, journal: Replays) -> None:
+        """Catch up with the journal, and go on."""
         some: list[Group] = []
         for group in journal.replay(self._fold.upto_seq):
             some.append(group)
@@ -194,6 +204,19 @@ class Evaluation:
         view = alarm.view(self._fold.newest(alarm.sharer), 0)
         alarm.version -= 1
         return view
+
+    def known_follows(self) -> Mapping[int, Known]:
+        """What the journal says of each follow that has not ended, by number."""
+        return self._fold.book.tellings
+
+    def known_sharers(self) -> frozenset[int]:
+        """The sharers the journal knows."""
+        added_ms = self._fold.evaluation.columns.sharers.used("added_ms")
+        return frozenset(np.flatnonzero(added_ms != NO_MS).tolist())
+
+    def clock_offsets(self) -> dict[tuple[int, int], int]:
+        """What was learned of uploaders' clocks: true time minus theirs, ms, by sharer and source."""
+        return dict(self._fold.clocks)
 
     @property
     def upto_seq(self) -> int:

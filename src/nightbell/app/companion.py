@@ -83,7 +83,15 @@ def watch_command(data: Path, listen: str) -> list[str]:
 class Companion:
     """Starts the watcher, starts it again when it ends, and ends it with the platform."""
 
-    def __init__(self, command: Sequence[str], folder: Path, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        announce: Callable[[str], None],
+        *,
+        pause_s: float = PAUSE_S_FIRST,
+    ) -> None:
+        self._pause_s = pause_s
         self._command = list(command)
         self._folder = folder
         self._announce = announce
@@ -91,11 +99,11 @@ class Companion:
 
     async def run(self) -> None:
         """Keep one running until cancelled."""
-        pause_s = PAUSE_S_FIRST
+        pause_s = self._pause_s
         while True:
             code = await self._live()
             if code == EXIT_ALREADY:
-                pause_s = PAUSE_S_FIRST
+                pause_s = self._pause_s
                 await asyncio.sleep(ADOPTED_S)
                 continue
             log.warning("watcher.ended", code=code)

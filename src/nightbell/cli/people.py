@@ -81,11 +81,8 @@ def follow_accept(asked: argparse.Namespace, speaker: Speaker) -> None:
 
 def follow_confirm(asked: argparse.Namespace, speaker: Speaker) -> None:
     """Confirm a follow for its sharer."""
-    confirm = (
-        FollowConfirm(follow=asked.follow)
-        if asked.follow
-        else FollowConfirm(sharer=asked.sharer, follower=asked.follower)
-    )
+    sharer, slash, follower = asked.follow.rpartition("/")
+    confirm = FollowConfirm(sharer=sharer, follower=follower) if slash else FollowConfirm(asked.follow)
     with Platform(asked.data) as platform:
         row = platform.ask("follow.confirm", confirm, FollowRow)
     speaker.result(row, say("confirmed", follower=row.follower, sharer=row.sharer))

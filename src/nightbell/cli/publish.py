@@ -96,8 +96,6 @@ def publish(asked: argparse.Namespace, speaker: Speaker) -> None:
 def _sharer(platform: Platform, name: str) -> PersonRow:
     for row in platform.ask("person.list", Nothing(), People).people:
         if row.name.casefold() == name.casefold():
-            if row.sharer < 0:
-                raise CommandError(say("not_a_sharer", name=name), code="conflict")
             return row
     raise CommandError(say("no_such_person", name=name), code="not_found")
 

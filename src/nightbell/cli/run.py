@@ -16,6 +16,7 @@ from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
 from nightbell.cli.config import settings_of, tls_of
 from nightbell.cli.speak import CommandError, Speaker, say
+from nightbell.words.errors import NightbellError
 
 WATCHER_FOLDER: Final = "watcher"
 
@@ -57,6 +58,11 @@ async def _up(asked: argparse.Namespace, settings: Settings, tls: TlsFiles | Non
         await run_platform(folder, settings, tls=tls, demo=asked.demo, announce=_announce)
     except AlreadyRunningError:
         raise CommandError(say("already_running", folder=str(folder)), code="already_running") from None
+    except NightbellError as error:
+        raise CommandError.from_platform(error) from None
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise CommandError(say("cannot_open", listen=settings.listen, why=why), code="cannot_open") from None
     finally:
         if watching is not None:
             watching.cancel()

@@ -2,15 +2,17 @@
 
 import argparse
 import asyncio
-import sys
 from typing import Final
 
-from nightbell.app.companion import EXIT_ALREADY, WatcherRunningError, watcher_lock
+from nightbell.app.channels import make_channels
+from nightbell.app.companion import EXIT_ALREADY, WatcherRunningError
 from nightbell.app.watcher import run_watcher
 from nightbell.cli.config import settings_of
 from nightbell.cli.speak import CommandError, Speaker, say
+from nightbell.words.clock import SystemClock
 
-WATCHER_FOLDER: Final = "watcher"
+MAIL: Final = "email"
+"""The channel that carries notices."""
 
 
 def watch(asked: argparse.Namespace, speaker: Speaker) -> None:
@@ -20,13 +22,14 @@ def watch(asked: argparse.Namespace, speaker: Speaker) -> None:
         CommandError: The settings cannot be used, or a watcher is running here already.
     """
     settings = settings_of(asked, {"watcher_listen": asked.listen} if asked.listen else {})
+    channels = make_channels(settings, SystemClock())
+    mail = next((channel for channel in channels if channel.name == MAIL), None)
+    if mail is None:
+        speaker.note(say("no_mail"))
     try:
-        with watcher_lock(asked.data / WATCHER_FOLDER):
-            asyncio.run(run_watcher(asked.data, settings))
+        asyncio.run(run_watcher(asked.data, settings, mail=mail))
     except WatcherRunningError:
         raise CommandError(
             say("watcher_running", folder=str(asked.data)), exit_code=EXIT_ALREADY, code="already_running"
         ) from None
-    finally:
-        speaker.note(say("watcher_stopped"))
-        sys.stdout.flush()
+    speaker.note(say("watcher_stopped"))

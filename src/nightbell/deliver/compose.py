@@ -1,5 +1,6 @@
 """From a notification to the sentences one person reads: their language, their unit, their time. Pure."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -73,7 +74,7 @@ def compose(
     *,
     contact: Contact,
     sharer_name: str,
-    answered_name: str,
+    name_of: Callable[[str], str],
     now_ms: int,
     words: Catalogue,
     link: str = "",
@@ -84,7 +85,7 @@ def compose(
         told: What is told.
         contact: Who reads it.
         sharer_name: Whom it is about; empty if unknown.
-        answered_name: Who has it; empty if nobody.
+        name_of: The name of a person id; empty if they are gone.
         now_ms: When it is sent; ages count to here.
         words: The reader's language.
         link: Where the reader answers; empty leaves it out.
@@ -93,8 +94,8 @@ def compose(
     lines = [f"{_headline(told, name, now_ms, words)}."]
     lines += _number(told, contact, name, now_ms, words)
     lines += _lateness(told, contact, now_ms, words)
-    lines += _who(told, answered_name, words)
-    lines += _what_to_do(told, name, words, link)
+    lines += _who(told, name_of, words)
+    lines += _what_to_do(told, name, name_of, words, link)
     stale_ms = NEVER_MS if is_ring(told) else told.at_ms + NEWS_STALE_MS
     return Message(
         id=told.id,
@@ -104,7 +105,7 @@ def compose(
         urgent=told.urgent,
         expires_ms=min(stale_ms, now_ms + RING_STALE_MS),
         made_ms=told.at_ms,
-        fields=_fields(told, contact, name, answered_name),
+        fields=_fields(told, contact, name, name_of),
     )
 
 
@@ -173,19 +174,24 @@ def _lateness(told: Notification, contact: Contact, now_ms: int, words: Catalogu
     return [words.say(key, time=clock_time(told.at_ms, contact.zone, now_ms, words), ago=ago(late_ms, words))]
 
 
-def _who(told: Notification, answered_name: str, words: Catalogue) -> list[str]:
+def _who(told: Notification, name_of: Callable[[str], str], words: Catalogue) -> list[str]:
     """Who has it, or that nobody has."""
     if not is_ring(told):
         return []
     if told.answered_by:
-        return [words.say("alarm.has_it", who=answered_name or words.say("alarm.somebody"))]
+        return [words.say("alarm.has_it", who=name_of(told.answered_by) or words.say("alarm.somebody"))]
     return [words.say("alarm.nobody_has_it")] if told.kind is NotificationKind.REPEAT else []
 
 
-def _what_to_do(told: Notification, name: str, words: Catalogue, link: str) -> list[str]:
+def _what_to_do(
+    told: Notification, name: str, name_of: Callable[[str], str], words: Catalogue, link: str
+) -> list[str]:
     """What the reader can do now."""
     if told.kind is NotificationKind.RECOVERED:
         return [words.say("alarm.recovered_do")]
+    if told.kind is NotificationKind.CLOSED:
+        who = (name_of(told.by) if told.by else "") or words.say("alarm.somebody")
+        return [words.say("alarm.closed_do", name=name, who=who)]
     lines = [words.say(f"{_stem(told)}_do", name=name)]
     if not is_ring(told):
         return lines
@@ -198,12 +204,12 @@ def _what_to_do(told: Notification, name: str, words: Catalogue, link: str) -> l
 
 
 def _fields(
-    told: Notification, contact: Contact, name: str, answered_name: str
+    told: Notification, contact: Contact, name: str, name_of: Callable[[str], str]
 ) -> dict[str, str | int | bool]:
     """The same for a program. A level that is no number carries its word only."""
     fields: dict[str, str | int | bool] = {
         "alarm": told.alarm,
-        "answered_by": answered_name,
+        "answered_by": name_of(told.answered_by) if told.answered_by else "",
         "at_ms": told.at_ms,
         "condition": Condition(told.condition).word,
         "family": str(Condition(told.condition).family),

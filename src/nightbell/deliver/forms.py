@@ -116,7 +116,7 @@ class Forms:
             told,
             contact=contact,
             sharer_name=self._contacts.sharer_name(told.sharer),
-            answered_name=self._name(told.answered_by),
+            name_of=self._name,
             now_ms=now_ms,
             words=words,
             link=self._link,

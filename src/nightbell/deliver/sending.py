@@ -174,13 +174,12 @@ class Sending:
     async def _try(
         self, way: _Way, told: Notification, contact: Contact, address: str, now_ms: int
     ) -> Outcome:
-        answered = self._contacts.contact(told.answered_by) if told.answered_by else None
         try:
             message = compose(
                 told,
                 contact=contact,
                 sharer_name=self._contacts.sharer_name(told.sharer),
-                answered_name=answered.name if answered is not None else "",
+                name_of=self._name,
                 now_ms=now_ms,
                 words=catalogue(contact.language),
                 link=self._settings.link,
@@ -194,6 +193,10 @@ class Sending:
         except Exception as error:  # noqa: BLE001 outermost: one message we fail on must not stop all others
             _log.error("channel.broken", channel=way.channel.name, error=type(error).__name__)
             return Unavailable(catalogue().say("deliver.try_broken"))
+
+    def _name(self, person: str) -> str:
+        contact = self._contacts.contact(person)
+        return contact.name if contact is not None else ""
 
     def _count(self, way: _Way, outcome: Outcome) -> None:
         if isinstance(outcome, Unavailable):

@@ -1,6 +1,7 @@
 """Deliver: writes what alarms want done, performs it, and keeps what came of it."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Final, Literal
@@ -218,11 +219,9 @@ class Deliver:
     async def _write_loop(self) -> None:
         again_s = self._settings.write_again_ms / 1000
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(again_s if self._unwritten.size else None):
                     await self._arrived.wait()
-            except TimeoutError:
-                _log.debug("ledger.tried_again")
             self._arrived.clear()
             batch = self._with_deliveries(self._fresh.take())
             new = await self._write(batch)
@@ -272,6 +271,7 @@ class Deliver:
             if self._failing:
                 _log.info("ledger.written_again", rows=batch.size)
             self._failing = ""
+            self._write_at_ms = 0
             return new
         finally:
             self._writing = None

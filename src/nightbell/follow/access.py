@@ -5,19 +5,16 @@ way: when it cannot be written the follower still sees, the looks wait in memory
 any more is counted in the record itself.
 """
 
-import asyncio
 from typing import Final
-
-import structlog
 
 from nightbell.account.identity import FOLLOW, SHARE, Identity
 from nightbell.account.service import Accounts
 from nightbell.follow.follow import Sight
-from nightbell.follow.look import Look, chained, first_broken
-from nightbell.follow.ports import LookStore
+from nightbell.follow.look import Look, first_broken
+from nightbell.follow.ports import LookRecord
 from nightbell.follow.service import Follows
 from nightbell.words.catalogue import catalogue
-from nightbell.words.errors import CallerError, ErrorCode, PlatformError
+from nightbell.words.errors import CallerError, ErrorCode
 
 ONE_LOOK_MS: Final = 60_000
 """A screen that asks every few seconds is one look a minute."""
@@ -25,29 +22,19 @@ ONE_LOOK_MS: Final = 60_000
 KEPT_MS: Final = 90 * 86_400_000
 """As long as history is kept."""
 
-WAITING_MAX: Final = 10_000
 LATELY_MAX: Final = 200_000
-WRITE_PATIENCE_S: Final = 1.0
 WHAT_CHARS_MAX: Final = 40
 LOOKS_AT_ONCE_MAX: Final = 1000
-
-_log: Final = structlog.get_logger()
 
 
 class Access:
     """Who may see whose readings."""
 
-    def __init__(self, accounts: Accounts, follows: Follows, store: LookStore) -> None:
+    def __init__(self, accounts: Accounts, follows: Follows, record: LookRecord) -> None:
         self._accounts = accounts
         self._follows = follows
-        self._store = store
+        self._record = record
         self._lately: dict[tuple[str, int, str], int] = {}
-        self._waiting: list[Look] = []
-        self._lost = 0
-        self._failing = False
-        self._written: asyncio.Future[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._tail: tuple[int, bytes] | None = None
 
     def may_see(self, *, viewer: Identity, sharer: int) -> Sight:
         """What this identity may see of this sharer now."""
@@ -74,7 +61,7 @@ class Access:
         if person is not None and person.id != viewer.person:
             look = Look(now_ms, viewer.person, sharer, what[:WHAT_CHARS_MAX], viewer.credential)
             if self._is_new(look):
-                await self._write_down(look)
+                await self._record.write_down(look)
         return sight
 
     async def looks(self, *, sharer_person: str, limit: int) -> list[Look]:
@@ -87,7 +74,7 @@ class Access:
         if person is None or person.sharer < 0:
             return []
         limit = max(0, min(limit, LOOKS_AT_ONCE_MAX))
-        return [link.look for link in await self._store.of_sharer(person.sharer, limit)]
+        return [link.look for link in await self._record.of_sharer(person.sharer, limit)]
 
     async def first_broken(self) -> int | None:
         """Walk the whole record: number of the first link that was tampered with or lost; None if all hold.
@@ -95,10 +82,10 @@ class Access:
         Raises:
             PlatformError: The record cannot be read now.
         """
-        before = await self._store.anchor_hash()
+        before = await self._record.anchor_hash()
         number = 0
         expected = None
-        while links := await self._store.links(number, LOOKS_AT_ONCE_MAX):
+        while links := await self._record.links(number, LOOKS_AT_ONCE_MAX):
             if expected is not None and links[0].number != expected:
                 return links[0].number
             broken = first_broken(links, before)
@@ -114,18 +101,7 @@ class Access:
         Raises:
             PlatformError: The record cannot be written now.
         """
-        self._failing = False
-        if self._waiting:
-            await asyncio.wait({self._begin_writing()}, timeout=WRITE_PATIENCE_S)
-        if await self._store.drop_before(now_ms - KEPT_MS):
-            self._tail = None
-
-    async def close(self) -> None:
-        """Write down what waits, if that can be done."""
-        if self._waiting:
-            await asyncio.wait({self._begin_writing()}, timeout=WRITE_PATIENCE_S)
-        if self._writer is not None:
-            await asyncio.wait({self._writer}, timeout=WRITE_PATIENCE_S)
+        await self._record.tend(now_ms - KEPT_MS)
 
     def _is_new(self, look: Look) -> bool:
         key = (look.viewer, look.sharer, look.what)
@@ -137,52 +113,3 @@ class Access:
             self._lately = fresh if len(fresh) < LATELY_MAX else {}
         self._lately[key] = look.at_ms
         return True
-
-    async def _write_down(self, look: Look) -> None:
-        if len(self._waiting) >= WAITING_MAX:
-            self._lost += 1
-            return
-        self._waiting.append(look)
-        if not self._failing:  # else it waits for `tend`, and the viewer does not
-            await asyncio.wait({self._begin_writing()}, timeout=WRITE_PATIENCE_S)
-
-    def _begin_writing(self) -> asyncio.Future[None]:
-        """What resolves when everything that waits now has been tried."""
-        if self._written is None:
-            self._written = asyncio.get_running_loop().create_future()
-        written = self._written
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        return written
-
-    async def _write(self) -> None:
-        """One transaction for all who came while the last one was written."""
-        while self._waiting:
-            looks, self._waiting = self._waiting, []
-            written, self._written = self._written, None
-            lost, self._lost = self._lost, 0
-            if lost:
-                looks.append(Look(looks[-1].at_ms, "", -1, f"lost {lost}", 0))
-            try:
-                number, before = self._tail or await self._store.tail()
-                links = chained(looks, number, before)
-                await self._store.append(links)
-                self._tail = (links[-1].number, links[-1].hash)
-            except PlatformError:
-                _log.exception("look.unwritten", looks=len(looks))
-                kept = [look for look in looks if look.sharer >= 0]
-                self._waiting = kept + self._waiting
-                self._lost += lost
-                self._tail = None
-                self._failing = True
-            finally:
-                _resolve(written)
-            if self._failing:
-                _resolve(self._written)
-                self._written = None
-                return
-
-
-def _resolve(written: asyncio.Future[None] | None) -> None:
-    if written is not None and not written.done():
-        written.set_result(None)

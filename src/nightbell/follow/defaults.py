@@ -1,5 +1,6 @@
 """The limits a follower starts with, in their own unit."""
 
+from functools import cache
 from typing import Final
 
 from nightbell.follow.limits import ConditionLimit, Limits, Typed
@@ -13,6 +14,7 @@ _STARTING: Final = {
 (follower-experience sheet, section 8; dexcom-share sheet, section 5.1)."""
 
 
+@cache
 def default_limits(unit: Unit) -> Limits:
     """What a new follower gets. Urgent high soon and rising fast are off until chosen."""
     typed = {name: Typed(value, unit) for name, value in _STARTING[unit].items()}

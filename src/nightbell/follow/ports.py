@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from nightbell.follow.follow import Follow
-from nightbell.follow.look import ChainedLook
+from nightbell.follow.look import ChainedLook, Look
 from nightbell.follow.standing import Ended, Standing
 
 
@@ -76,6 +76,34 @@ class LookStore(Protocol):
 
     async def anchor_hash(self) -> bytes:
         """Hash of the link before the first that is kept."""
+        ...
+
+
+class LookRecord(Protocol):
+    """The record of looks as `access.py` uses it: many looks at once become one transaction."""
+
+    async def write_down(self, look: Look) -> None:
+        """Record it before this returns; when that takes too long or fails, it waits in memory."""
+        ...
+
+    async def of_sharer(self, sharer: int, limit: int) -> list[ChainedLook]:
+        """The newest looks at one sharer, newest first."""
+        ...
+
+    async def links(self, after: int, limit: int) -> list[ChainedLook]:
+        """Links of the chain in order, from the one after number `after`."""
+        ...
+
+    async def anchor_hash(self) -> bytes:
+        """Hash of the link before the first that is kept."""
+        ...
+
+    async def tend(self, before_ms: int) -> None:
+        """Write down what waits, and forget what is older than this."""
+        ...
+
+    async def close(self) -> None:
+        """Write down what waits, if that can be done."""
         ...
 
 

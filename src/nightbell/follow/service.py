@@ -6,6 +6,7 @@ running, by `reconcile` at the next start.
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from nightbell.account.service import Accounts
 from nightbell.follow.book import FollowBook, Invitations
 from nightbell.follow.defaults import default_limits
 from nightbell.follow.follow import Follow, FollowState, Invitation, InvitationView
-from nightbell.follow.guardrails import check
+from nightbell.follow.guardrails import Guardrail, check
 from nightbell.follow.lifecycle import Role, Verb, moved, refusal, role_of
 from nightbell.follow.limits import Limits
 from nightbell.follow.ports import FollowChange, FollowJournal, FollowStore, StoredInvitation
@@ -404,8 +405,13 @@ class Follows:
         )
 
 
+@lru_cache(maxsize=4096)
+def _held(limits: Limits) -> tuple[Guardrail, ...]:
+    return tuple(check(limits))
+
+
 def _check_limits(limits: Limits) -> None:
-    held = check(limits)
+    held = _held(limits)
     if held:
         first = held[0]
         sentence = catalogue().say(first.reason, **dict(first.slots))

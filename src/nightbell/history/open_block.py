@@ -21,9 +21,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nightbell.history.packing import HEADER, LEVEL_BITS, PAIR_BYTES, TREND_BITS, TREND_SHIFT, codes, join
+from nightbell.history.packing import LEVEL_BITS, TREND_BITS, TREND_SHIFT, Columns, codes, packs
 from nightbell.history.reading import BLOCK_MS, HISTORY_DTYPE
-from nightbell.publish.reading import LIVE_AGE_MS_MAX
+from nightbell.publish.reading import LIVE_AGE_MS_MAX, READING_DTYPE
 
 ROW: Final = 12
 READINGS_MAX: Final = 4096
@@ -34,6 +34,16 @@ LATENESS_S_MAX: Final = 65_535
 
 _OTHER_SOURCE: Final = 1 << 14
 _SHARERS_AT_ONCE: Final = 65_536
+
+OPAQUE: Final = np.dtype(f"V{READING_DTYPE.itemsize}")
+"""Readings as plain bytes: NumPy moves these seven times faster than records of fields."""
+
+
+def taken(readings: NDArray[np.void], index: NDArray[np.intp]) -> NDArray[np.void]:
+    """`readings[index]`, faster."""
+    if len(index) == len(readings) and not (np.diff(index) < 0).any():
+        return readings
+    return readings.view(OPAQUE)[index].view(READING_DTYPE)
 
 
 class OpenBlock:
@@ -65,9 +75,10 @@ class OpenBlock:
         if not len(readings):
             return
         self.first_seq = self.first_seq or seq
-        order = np.argsort(readings["sharer"], kind="stable")
-        readings = readings[order]
-        sharer = readings["sharer"]
+        sharer = np.ascontiguousarray(readings["sharer"])
+        if (sharer[1:] < sharer[:-1]).any():
+            readings = taken(readings, np.argsort(sharer, kind="stable"))
+            sharer = np.ascontiguousarray(readings["sharer"])
         self._grow_sharers(int(sharer[-1]) + 1)
         starts = np.flatnonzero(np.concatenate(([True], sharer[1:] != sharer[:-1])))
         counts = np.diff(np.append(starts, len(sharer)))
@@ -81,12 +92,11 @@ class OpenBlock:
         new = who[had == 0]
         self._source[new] = readings["source"][starts[had == 0]]
         code = codes(readings["level"], readings["trend"])
-        other = readings["source"] != self._source[readings["sharer"]]
-        if other.any():
+        other = np.flatnonzero(readings["source"] != np.repeat(self._source[who], counts))
+        if len(other):
             code[other] |= _OTHER_SOURCE
-            self._others.append(
-                np.column_stack((readings["sharer"][other], position[other], readings["source"][other]))
-            )
+            mine = taken(readings, other)
+            self._others.append(np.column_stack((mine["sharer"], position[other], mine["source"])))
         self._pairs[row, slot, 0] = (measured - self.block * BLOCK_MS) // 1000
         self._pairs[row, slot, 1] = code
         is_late = late > LIVE_AGE_MS_MAX
@@ -127,32 +137,14 @@ class OpenBlock:
         rows, rows_of = self._rows_in_order(who, fill)
         used = np.arange(ROW) < np.minimum(fill[rows_of] - self._ordinals(rows_of) * ROW, ROW)[:, None]
         pairs = self._pairs[rows][used]
-        lateness = self._lateness[rows][used]
-        ends = np.cumsum(fill)
-        others = np.add.reduceat((pairs[:, 1] & _OTHER_SOURCE) > 0, ends - fill)
-        late = np.add.reduceat(lateness > 0, ends - fill)
-        plain = (others == 0) & (late == 0)
-        headers = np.zeros(len(who), np.dtype([("kind", "<u1"), ("source", "<i4")]))
-        headers["source"] = self._source[who]
-        head, body = headers.tobytes(), pairs.astype("<u2").tobytes()
-        size = HEADER.size
-        columns = zip(who.tolist(), (ends - fill).tolist(), ends.tolist(), plain.tolist(), strict=True)
-        for index, (sharer, start, end, is_plain) in enumerate(columns):
-            part = body[start * PAIR_BYTES : end * PAIR_BYTES]
-            if is_plain:
-                yield sharer, head[index * size : (index + 1) * size] + part
-                continue
-            own = pairs[start:end].copy()
-            sources = self._sources(sharer, own[:, 1])
-            own[:, 1] &= ~np.uint16(_OTHER_SOURCE)
-            yield (
-                sharer,
-                join(
-                    own.astype("<u2").tobytes(),
-                    lateness=lateness[start:end].astype(np.int64),
-                    sources=sources,
-                ),
-            )
+        starts = np.cumsum(fill) - fill
+        sources = np.repeat(self._source[who], fill)
+        for others in self._others:
+            mine = others[(others[:, 0] >= who[0]) & (others[:, 0] <= who[-1])]
+            sources[starts[np.searchsorted(who, mine[:, 0])] + mine[:, 1]] = mine[:, 2]
+        pairs[:, 1] &= ~np.uint16(_OTHER_SOURCE)
+        columns = Columns(pairs, self._lateness[rows][used].astype(np.int64), sources, starts)
+        yield from zip(who.tolist(), packs(columns), strict=True)
 
     def _rows_in_order(
         self, who: NDArray[np.intp], fill: NDArray[np.int32]

@@ -10,12 +10,14 @@ A sharer with a reading every five minutes and one phone takes 5 + 36 x 4 bytes.
 """
 
 import struct
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.history.reading import BLOCK_MS, HISTORY_DTYPE, settled
+from nightbell.publish.reading import LIVE_AGE_MS_MAX
 
 HEADER: Final = struct.Struct("<Bi")
 PAIR_BYTES: Final = 4
@@ -27,36 +29,91 @@ _LATE: Final = 1
 _SOURCES: Final = 2
 
 
-def pack(rows: NDArray[np.void], block: int) -> bytes:
-    """Pack readings of one sharer that lie in one block."""
-    assert len(rows) > 0
-    measured = rows["measured_ms"]
-    assert (measured // BLOCK_MS == block).all()
-    pairs = np.empty((len(rows), 2), "<u2")
-    pairs[:, 0] = (measured - block * BLOCK_MS) // 1000
-    pairs[:, 1] = codes(rows["level"], rows["trend"])
-    lateness = np.where(rows["received_ms"] > 0, (rows["received_ms"] - measured) // 1000, 0)
-    return join(pairs.tobytes(), lateness=lateness, sources=rows["source"])
-
-
 def codes(level: NDArray[np.int16], trend: NDArray[np.int8]) -> NDArray[np.uint16]:
     """Level and trend in 14 bits."""
     packed = (level.astype(np.uint16) & LEVEL_BITS) | ((trend.astype(np.uint16) & TREND_BITS) << TREND_SHIFT)
     return packed.astype(np.uint16)
 
 
-def join(pairs: bytes, *, lateness: NDArray[np.int64], sources: NDArray[np.int32]) -> bytes:
-    """Put the parts of a block together, leaving out what says nothing."""
-    late = bool(lateness.any())
-    differ = bool((sources != sources[0]).any())
-    return b"".join(
-        (
-            HEADER.pack(_LATE * late + _SOURCES * differ, int(sources[0])),
-            pairs,
-            lateness.astype("<u4").tobytes() if late else b"",
-            sources.astype("<i4").tobytes() if differ else b"",
-        )
-    )
+class Columns(NamedTuple):
+    """Readings of many sharers and blocks, those of one lying together.
+
+    Attributes:
+        pairs: Second within the block, and code; shape `(n, 2)`.
+        lateness: Seconds from measured to received, 0 where in time; shape `(n,)`.
+        sources: Shape `(n,)`.
+        starts: Where each sharer's block begins, ascending from 0.
+    """
+
+    pairs: NDArray[np.uint16]
+    lateness: NDArray[np.int64]
+    sources: NDArray[np.int32]
+    starts: NDArray[np.intp]
+
+
+def packs(columns: Columns) -> Iterator[bytes]:
+    """One packed block for each of `starts`."""
+    pairs, lateness, sources, starts = columns
+    counts = np.diff(np.append(starts, len(pairs)))
+    heads = np.zeros(len(starts), np.dtype([("kind", "<u1"), ("source", "<i4")]))
+    heads["source"] = sources[starts]
+    differ = sources != np.repeat(sources[starts], counts)
+    heads["kind"] += (_LATE * np.logical_or.reduceat(lateness > 0, starts)).astype(np.uint8)
+    heads["kind"] += (_SOURCES * np.logical_or.reduceat(differ, starts)).astype(np.uint8)
+    kinds = heads["kind"].tolist()
+    head, body = heads.tobytes(), pairs.astype("<u2").tobytes()
+    late = lateness.astype("<u4").tobytes() if any(kinds) else b""
+    origin = sources.astype("<i4").tobytes() if any(kinds) else b""
+    begins = (starts * 4).tolist()
+    ends = ((starts + counts) * 4).tolist()
+    size = HEADER.size
+    for index, (kind, begin, end) in enumerate(zip(kinds, begins, ends, strict=True)):
+        packed = head[index * size : (index + 1) * size] + body[begin:end]
+        if kind & _LATE:
+            packed += late[begin:end]
+        if kind & _SOURCES:
+            packed += origin[begin:end]
+        yield packed
+
+
+def pack(rows: NDArray[np.void], block: int) -> bytes:
+    """Pack readings of one sharer that lie in one block."""
+    assert len(rows) > 0
+    measured = rows["measured_ms"]
+    assert (measured // BLOCK_MS == block).all()
+    lateness = np.where(rows["received_ms"] > 0, (rows["received_ms"] - measured) // 1000, 0)
+    pairs = np.column_stack(((measured % BLOCK_MS) // 1000, codes(rows["level"], rows["trend"])))
+    return next(packs(Columns(pairs.astype(np.uint16), lateness, rows["source"], np.zeros(1, np.intp))))
+
+
+class Packed(NamedTuple):
+    """Three hours of one sharer."""
+
+    block: int
+    sharer: int
+    packed: bytes
+
+
+def pack_mixed(readings: NDArray[np.void]) -> Iterator[Packed]:
+    """Pack readings of anybody from any time (`READING_DTYPE`), by block and sharer, each reading once."""
+    if not len(readings):
+        return
+    block = readings["measured_ms"] // BLOCK_MS
+    second = readings["measured_ms"] % BLOCK_MS // 1000
+    lateness = (readings["received_ms"] - readings["measured_ms"]) // 1000
+    lateness[lateness * 1000 <= LIVE_AGE_MS_MAX] = 0
+    order = np.lexsort((lateness, readings["level"], second, readings["sharer"], block))
+    block, second, lateness, readings = block[order], second[order], lateness[order], readings[order]
+    same = (block[1:] == block[:-1]) & (readings["sharer"][1:] == readings["sharer"][:-1])
+    again = same & (second[1:] == second[:-1]) & (readings["level"][1:] == readings["level"][:-1])
+    first = np.concatenate(([True], ~same))
+    once = np.concatenate(([True], ~again))
+    starts = np.flatnonzero(first[once])
+    pairs = np.column_stack((second, codes(readings["level"], readings["trend"]))).astype(np.uint16)
+    columns = Columns(pairs[once], lateness[once], readings["source"][once], starts)
+    blocks, sharers = block[first].tolist(), readings["sharer"][first].tolist()
+    for packed, whose, of_block in zip(packs(columns), sharers, blocks, strict=True):
+        yield Packed(of_block, whose, packed)
 
 
 def unpack(packed: bytes, block: int) -> NDArray[np.void]:

@@ -29,9 +29,7 @@ def block_of(measured_ms: int) -> int:
 
 
 def as_history(readings: NDArray[np.void]) -> NDArray[np.void]:
-    """Turn readings of one sharer (`READING_DTYPE`) into rows of history: whole seconds, lateness only if
-    late.
-    """
+    """Readings (`READING_DTYPE`) as rows of history: whole seconds, `received_ms` only where late."""
     rows = np.empty(len(readings), HISTORY_DTYPE)
     measured = readings["measured_ms"]
     rows["measured_ms"] = measured - measured % 1000
@@ -50,8 +48,8 @@ def settled(rows: NDArray[np.void]) -> NDArray[np.void]:
     each other are both kept.
     """
     order = np.lexsort((rows["received_ms"], rows["level"], rows["measured_ms"]))
-    rows = rows[order]
-    if len(rows) < 2:
+    if not len(rows):
         return rows
+    rows = rows[order]
     again = (rows["measured_ms"][1:] == rows["measured_ms"][:-1]) & (rows["level"][1:] == rows["level"][:-1])
     return rows[np.concatenate(([True], ~again))]

@@ -85,6 +85,10 @@ class Publish:
         """How wrong an uploader's clock is: true time minus its time; 0 if right or unknown."""
         return self._clocks.offsets.get(source, 0)
 
+    def wrong_clocks(self) -> dict[int, int]:
+        """The offsets of all uploaders whose clock is wrong, by credential: what `restore_clock` takes."""
+        return dict(self._clocks.offsets)
+
     async def publish(
         self, *, uploader: Uploader, raw: Sequence[RawReading], sent_ms: int, received_ms: int
     ) -> Published:

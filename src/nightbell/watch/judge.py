@@ -300,7 +300,7 @@ def _proven_over(judged: Judged, timings: Timings) -> bool:
         and judged.door.standing is Standing.GOOD
         and judged.stream.standing is Standing.GOOD
         and judged.pulses >= timings.heartbeats_needed
-        and judged.went_round
+        and (judged.went_round or not timings.needs_round)
     )
 
 

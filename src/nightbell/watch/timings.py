@@ -45,6 +45,7 @@ class Timings(msgspec.Struct, frozen=True):
             evidence.
         network_patience_ms: How long "we cannot see out" is taken for our own network's fault.
         page_every_ms: How often the status page is written.
+        needs_round: Whether an all-clear needs a canary that has gone round; false only without canaries.
         retry: How patiently a mail is tried again.
     """
 
@@ -68,4 +69,5 @@ class Timings(msgspec.Struct, frozen=True):
     stall_ms: int = 5_000
     network_patience_ms: int = 10 * 60_000
     page_every_ms: int = 5_000
+    needs_round: bool = True
     retry: RetryRule = NOTICE_RULE

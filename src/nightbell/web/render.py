@@ -1,9 +1,10 @@
 """Pages from templates: every word from the catalogue, every value escaped, nothing inline."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import jinja2
 import msgspec
+from litestar.params import Dependency
 
 from nightbell.account.person import Person
 from nightbell.web.files import Files
@@ -32,6 +33,9 @@ class Frame(msgspec.Struct, frozen=True):
         bars: Alarms that ask for an answer.
         said: One sentence about what was just done, empty if nothing.
         wrong: Whether `said` is bad news.
+        seal: What our own forms carry.
+        renew: Whether it is time for this browser to renew its grant.
+        words: Sentences that the page itself must be able to say, as JSON.
     """
 
     me: Person | None
@@ -43,6 +47,8 @@ class Frame(msgspec.Struct, frozen=True):
     bars: list[Bar]
     said: str
     wrong: bool
+    seal: str
+    renew: bool
     words: str
 
 
@@ -74,6 +80,8 @@ class Pages:
         bars: list[Bar] | None = None,
         said: str = "",
         wrong: bool = False,
+        seal: str = "",
+        renew: bool = False,
     ) -> Frame:
         """What stands around a page now."""
         return Frame(
@@ -86,9 +94,14 @@ class Pages:
             bars=bars or [],
             said=said,
             wrong=wrong,
+            seal=seal,
+            renew=renew,
             words=self._live_words,
         )
 
     def render(self, template: str, **values: Any) -> str:
         """A page or a part of one."""
         return self._templates.get_template(template).render(values)
+
+
+InPages = Annotated[Pages, Dependency(skip_validation=True)]

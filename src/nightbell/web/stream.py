@@ -173,7 +173,12 @@ async def _send_problem(send: Send, error: NightbellError) -> None:
     """Answer with a problem document (RFC 9457)."""
     status = _STATUS[error.code]
     document = {"type": "about:blank", "status": status, "code": error.code, "detail": error.sentence}
-    headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+    body = msgspec.json.encode(document)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
     if status == _STATUS[ErrorCode.MALFORMED]:
         headers.append((b"allow", b"GET"))
     if status == _STATUS[ErrorCode.NOT_SIGNED_IN]:
@@ -181,4 +186,4 @@ async def _send_problem(send: Send, error: NightbellError) -> None:
     if isinstance(error, PlatformError) and error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": msgspec.json.encode(document), "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -92,7 +92,7 @@ class Said:
             raise ValueError(f"an event that cannot be read: {kind}") from error
 
     def _meant(self, kind: str, content: str) -> Pulse | Ring | None:
-        if kind == "heartbeat":
+        if kind == "hb":
             heartbeat = _decode_heartbeat(content)
             age_ms = heartbeat.tick_age_ms if heartbeat.tick_age_ms >= 0 else NO_TICK_AGE_MS
             return Pulse(heartbeat.watching, age_ms)

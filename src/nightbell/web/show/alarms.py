@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nightbell.alarm.alarm import UNDO_MS
 from nightbell.alarm.effects import AlarmState, AlarmView, Entry, EntryKind
 from nightbell.deliver.record import APP, Delivery, DeliveryState, Told
 from nightbell.tell.attempt import ReceiptState
@@ -12,9 +13,6 @@ from nightbell.web.show.times import clock_text, iso_text
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.conditions import Condition, Family
 from nightbell.words.glucose import Unit, shown
-
-UNDO_MS: Final = 5_000
-"""How long an answer can be taken back (issue: 5 s)."""
 
 _ACT_NOW: Final = frozenset({Condition.URGENT_LOW, Condition.URGENT_LOW_SOON, Condition.URGENT_HIGH})
 """What is shown in red: only what asks somebody to get up."""
@@ -65,6 +63,7 @@ class AlarmLine(msgspec.Struct, frozen=True):
     chip: str
     look: str
     text: str
+    may_answer: bool = False
 
 
 class Bar(msgspec.Struct, frozen=True):

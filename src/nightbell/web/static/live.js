@@ -155,6 +155,7 @@ async function answer(event) {
 }
 
 export function startLive() {
+  if (document.body.dataset.renew) post("/v1/grants/renew", {}).catch(() => undefined);
   document.addEventListener("submit", answer);
   for (const stir of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
     document.addEventListener(stir, somebodyIsHere, { passive: true });

@@ -88,6 +88,7 @@ class SqliteLedger:
         self.path = path
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
+        self._closed = False
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
 
@@ -96,9 +97,12 @@ class SqliteLedger:
         return await self._in(self._write_thread, lambda: self._open(now_ms))
 
     async def close(self) -> None:
-        """Finish what runs, then close."""
+        """Finish what runs, then close for good; once more changes nothing."""
+        if self._closed:
+            return
         await self._in(self._read_thread, self._close_reader)
         await self._in(self._write_thread, self._close_writer)
+        self._closed = True
         self._read_thread.shutdown()
         self._write_thread.shutdown()
 
@@ -136,6 +140,8 @@ class SqliteLedger:
 
     async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         """Run in a thread; errors of SQLite become ours here, once."""
+        if self._closed:
+            raise _unwritable(LedgerFault.CLOSED)
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
@@ -144,8 +150,6 @@ class SqliteLedger:
             raise _unwritable(_fault(error)) from error
         except OSError as error:
             raise _unwritable(LedgerFault.READ_ONLY) from error
-        except RuntimeError as error:  # the thread was shut down
-            raise _unwritable(LedgerFault.CLOSED) from error
 
     async def _read(self, name: str, *values: object) -> list[tuple[object, ...]]:
         return await self._in(self._read_thread, lambda: self._select(self._reader, name, *values))

@@ -55,7 +55,8 @@ CREATE TABLE IF NOT EXISTS notification (
     urgent INTEGER NOT NULL,
     level INTEGER NOT NULL,
     measured_ms INTEGER NOT NULL,
-    answered_by TEXT NOT NULL
+    answered_by TEXT NOT NULL,
+    by TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS notification_of_alarm ON notification (alarm, follow, step);
@@ -91,3 +92,5 @@ CREATE TABLE IF NOT EXISTS receipt (
     at_ms INTEGER NOT NULL,
     PRIMARY KEY (message, channel, state)
 ) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 1;

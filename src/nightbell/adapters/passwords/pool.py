@@ -10,20 +10,17 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from nightbell.account.person import PASSWORD_CHARS_MAX
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret
-
-PASSWORD_CHARS_MAX: Final = 1024
-PASSWORD_CHARS_ADVISED: Final = 8
-"""Shorter ones are taken, since people bring devices that hold them; whoever sets one should be warned."""
 
 AT_ONCE: Final = 2
 WAITING_MAX: Final = 64
@@ -45,6 +42,7 @@ class PasswordPool:
         self._room = at_once + waiting_max
         self._inside = 0
         self._nobody = ""
+        self._together: dict[tuple[str, bytes], asyncio.Future[bool]] = {}
 
     async def start(self) -> None:
         """Prepare what unknown names are compared with."""
@@ -79,6 +77,15 @@ class PasswordPool:
         against = stored if fits and stored else self._nobody
         same = await self._in_turn(lambda: self._verify(against, plain))
         return fits and same
+
+    async def together(self, key: tuple[str, bytes], work: Callable[[], Coroutine[None, None, bool]]) -> bool:
+        """Those who ask the same at the same time share one answer."""
+        asking = self._together.get(key)
+        if asking is None:
+            asking = asyncio.ensure_future(work())
+            self._together[key] = asking
+            asking.add_done_callback(lambda _: self._together.pop(key, None))
+        return await asyncio.shield(asking)
 
     def _verify(self, against: str, plain: bytes) -> bool:
         try:

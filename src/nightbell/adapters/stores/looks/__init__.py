@@ -1,0 +1,1 @@
+"""Looks of many viewers, gathered into one transaction, whatever store is behind."""

@@ -1,0 +1,187 @@
+"""History in SQLite: a table for each block of time.
+
+Writing is in order of sharers, and forgetting is dropping a table. The journal is the durable copy of what
+`write`
+gets, so a commit need not be synced: after a power cut SQLite is at an earlier state, which says how far it
+is, and
+the journal gives the rest again. Imports have no other copy here, so `file` syncs.
+"""
+
+import contextlib
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from nightbell.history.packing import Packed, merge
+from nightbell.history.ports import Flush, HistoryFailedError, HistoryState
+
+_APPLICATION_ID: Final = 0x4E424831
+_FORMAT: Final = 1
+_TABLE: Final = re.compile(r"(block|beside)_(\d+)")
+_ROWS: Final = "(sharer INTEGER PRIMARY KEY, packed BLOB NOT NULL) STRICT"
+_WAL_BYTES_KEPT: Final = 64 << 20
+
+
+class SqliteHistoryStore:
+    """A `HistoryStore` in one SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._write_lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._tables: dict[int, tuple[str, ...]] = {}
+        self._writing: sqlite3.Connection
+        self._reading: sqlite3.Connection
+
+    def open(self) -> tuple[HistoryState, bytes]:
+        """As the port says."""
+        with self._failing_plainly():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writing = self._connect()
+            self._reading = self._connect()
+            self._writing.create_function("merged", 3, merge, deterministic=True)
+            self._note_tables()
+            state = self._writing.execute(
+                "SELECT closed_upto, beside_seq, replay_after FROM state"
+            ).fetchone()
+            newest = self._writing.execute("SELECT readings FROM newest").fetchone()
+        return HistoryState(*state), newest[0] if newest else b""
+
+    def write(self, flush: Flush) -> None:
+        """As the port says."""
+        with self._failing_plainly(), self._write_lock:
+            with self._transaction() as connection:
+                for closed in flush.closed:
+                    connection.execute(f"CREATE TABLE block_{closed.block} {_ROWS}")
+                    connection.executemany(f"INSERT INTO block_{closed.block} VALUES (?, ?)", closed.packs)
+                made: set[int] = set()
+                for block, sharer, packed in flush.beside:
+                    if block not in made:
+                        connection.execute(f"CREATE TABLE IF NOT EXISTS beside_{block} {_ROWS}")
+                        made.add(block)
+                    connection.execute(
+                        f"INSERT INTO beside_{block} VALUES (?, ?) ON CONFLICT (sharer)"
+                        " DO UPDATE SET packed = merged(packed, excluded.packed, ?)",
+                        (sharer, packed, block),
+                    )
+                state = flush.state
+                connection.execute(
+                    "UPDATE state SET closed_upto = ?, beside_seq = ?, replay_after = ?",
+                    (state.closed_upto, state.beside_seq, state.replay_after),
+                )
+                if flush.newest:
+                    connection.execute("INSERT OR REPLACE INTO newest VALUES (1, ?)", (flush.newest,))
+            self._note_tables()
+
+    def file(self, packs: Iterable[Packed], filed_ms: int) -> None:
+        """As the port says."""
+        with self._failing_plainly(), self._write_lock:
+            self._writing.execute("PRAGMA synchronous = FULL")
+            try:
+                with self._transaction() as connection:
+                    connection.executemany(
+                        "INSERT INTO filed VALUES (?, ?, ?, ?) ON CONFLICT (sharer, block) DO UPDATE SET"
+                        " packed = merged(packed, excluded.packed, block), filed_ms = excluded.filed_ms",
+                        ((sharer, block, packed, filed_ms) for block, sharer, packed in packs),
+                    )
+            finally:
+                self._writing.execute("PRAGMA synchronous = NORMAL")
+
+    def read(self, sharer: int, first_block: int, last_block: int) -> list[Packed]:
+        """As the port says."""
+        with self._failing_plainly(), self._read_lock:
+            found = [
+                Packed(block, sharer, packed)
+                for block in self._blocks(first_block, last_block)
+                for table in self._tables[block]
+                for packed in self._packed(table, sharer)
+            ]
+            filed = self._reading.execute(
+                "SELECT block, packed FROM filed WHERE sharer = ? AND block BETWEEN ? AND ?",
+                (sharer, first_block, last_block),
+            )
+            found += [Packed(block, sharer, packed) for block, packed in filed]
+        return found
+
+    def forget(self, *, before_block: int, filed_before_ms: int) -> int:
+        """As the port says."""
+        with self._failing_plainly(), self._write_lock:
+            old = [block for block in self._tables if block < before_block]
+            for table in [table for block in old for table in self._tables[block]]:
+                # One transaction each: the write-ahead log stays short.
+                self._writing.execute(f"DROP TABLE {table}")
+            self._writing.execute("DELETE FROM filed WHERE filed_ms < ?", (filed_before_ms,))
+            self._note_tables()
+        return len(old)
+
+    def close(self) -> None:
+        """As the port says."""
+        with self._write_lock, self._read_lock, contextlib.suppress(sqlite3.Error):
+            self._reading.close()
+            self._writing.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}").fetchone()
+        kind = connection.execute("PRAGMA application_id").fetchone()[0]
+        if kind == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            package = resources.files("nightbell.adapters.stores.sqlite")
+            schema = package.joinpath("history_schema.sql").read_text("utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
+        elif kind != _APPLICATION_ID:
+            raise HistoryFailedError("it is not a history of Nightbell", str(self._path))
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _FORMAT:
+            raise HistoryFailedError(f"a newer Nightbell made it, format {version}", str(self._path))
+        return connection
+
+    def _packed(self, table: str, sharer: int) -> list[bytes]:
+        try:
+            rows = self._reading.execute(f"SELECT packed FROM {table} WHERE sharer = ?", (sharer,)).fetchall()
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []  # forgotten this moment
+            raise
+        return [packed for (packed,) in rows]
+
+    def _note_tables(self) -> None:
+        names = self._writing.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables: dict[int, tuple[str, ...]] = {}
+        for match in (_TABLE.fullmatch(name) for (name,) in names):
+            if match:
+                block = int(match[2])
+                tables[block] = (*tables.get(block, ()), match[0])
+        self._tables = tables
+
+    def _blocks(self, first: int, last: int) -> list[int]:
+        """Blocks in a range of which there is a table."""
+        tables = self._tables
+        if last - first < len(tables):
+            return [block for block in range(first, last + 1) if block in tables]
+        return [block for block in tables if first <= block <= last]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._writing.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writing
+            self._writing.execute("COMMIT")
+        except BaseException:
+            if self._writing.in_transaction:
+                self._writing.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _failing_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            name = getattr(error, "sqlite_errorname", None) or ""
+            raise HistoryFailedError(f"{error} {name}".strip(), str(self._path)) from error

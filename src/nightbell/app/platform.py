@@ -1,0 +1,371 @@
+"""The platform: every room with its adapters, started in the order in which they need each other.
+
+`start` is one straight line on purpose: the order is the design. First who is who, then what the ledger, the
+checkpoint and history remember, then the journal, which fills up what they miss, then the door; and only when
+that was seen to answer is "the door is open" journaled.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from nightbell.adapters.passwords.pool import PasswordPool
+from nightbell.account.service import Accounts
+from nightbell.adapters.dialects.share.dialect import ShareDialect
+from nightbell.adapters.stores.checkpoint.store import FileCheckpoints
+from nightbell.adapters.stores.files.keys import FileKeyFolder
+from nightbell.adapters.stores.looks.gathered import GatheredLooks
+from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
+from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
+from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
+from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
+from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
+from nightbell.alarm.service import Evaluation
+from nightbell.answer.service import Answers
+from nightbell.app.channels import make_channels
+from nightbell.app.control import ControlServer
+from nightbell.app.control_commands import ControlCommands
+from nightbell.app.control_words import Health
+from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
+from nightbell.app.server import Server, listening, make_server, prove_open
+from nightbell.app.settings import Settings
+from nightbell.app.tls import TlsFiles
+from nightbell.app.wiring import (
+    AccountContacts,
+    AccountFacts,
+    FollowFacts,
+    ShareHistory,
+    WatchedSharers,
+    clock_facts,
+)
+from nightbell.deliver.hub import Hub
+from nightbell.deliver.service import Deliver
+from nightbell.deliver.settings import DeliverSettings
+from nightbell.follow.access import Access
+from nightbell.follow.service import Follows
+from nightbell.history.service import History
+from nightbell.journal.facts import DoorOpened
+from nightbell.journal.group import Group
+from nightbell.journal.lanes import LaneLimit, LaneLimits
+from nightbell.journal.service import Journal
+from nightbell.publish.native import NativeDoor
+from nightbell.publish.reading import READING_DTYPE
+from nightbell.publish.service import Publish
+from nightbell.watch.roster import Roster
+from nightbell.web.build import build_app
+from nightbell.web.ports import House, Place
+from nightbell.web.stream import Stream
+from nightbell.words.catalogue import catalogue
+from nightbell.words.clock import Clock, SystemClock
+from nightbell.words.errors import NightbellError
+
+TEND_EVERY_S: Final = 60.0
+WELL_MS_MAX: Final = 5_000
+"""An evaluated tick older than this means that alarms are not being decided."""
+
+_log = structlog.get_logger()
+
+
+class Platform:
+    """One running platform on one data directory."""
+
+    def __init__(
+        self, folder: Path, settings: Settings, *, tls: TlsFiles | None, clock: Clock | None = None
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._tls = tls
+        self._words = catalogue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._build()
+
+    def _build(self) -> None:
+        """Make every room. Nothing is opened yet."""
+        folder, settings, clock = self.folder, self.settings, self.clock
+        self.journal = Journal(
+            SqliteJournalStore(folder / "journal"),
+            clock,
+            limits=_lane_limits(settings),
+            keep_days=settings.journal_days,
+        )
+        self._file = AccountsFile(folder / "accounts.sqlite")
+        self.accounts = Accounts(
+            SqliteAccountStore(self._file),
+            FileKeyFolder(folder / "keys"),
+            AccountFacts(self.journal),
+            PasswordPool(),
+        )
+        self.follows = Follows(SqliteFollowStore(self._file), FollowFacts(self.journal), self.accounts)
+        self._looks = GatheredLooks(SqliteLookStore(self._file))
+        self.access = Access(self.accounts, self.follows, self._looks)
+        self.history = History(
+            SqliteHistoryStore(folder / "history.sqlite"), clock, keep_days=settings.history_days
+        )
+        self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
+
+    def _build_rest(self, port: int) -> None:
+        """What needs to know where we answer."""
+        contacts = AccountContacts(self.accounts, self.follows)
+        self.url = self.settings.public_url or self._own_url(port)
+        self.evaluation = Evaluation(_Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
+        watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
+        self.hub = Hub(
+            access=self.access,
+            watched=watched,
+            contacts=contacts,
+            build=metadata.version("nightbell"),
+            boot_ms=self.clock.now_ms(),
+            link=self.url,
+        )
+        self.deliver = Deliver(
+            ledger=SqliteLedger(self.folder / "ledger.sqlite"),
+            hub=self.hub,
+            contacts=contacts,
+            channels=make_channels(self.settings, self.clock),
+            clock=self.clock,
+            settings=DeliverSettings(link=self.url),
+        )
+        self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
+
+    def _own_url(self, port: int) -> str:
+        host, _ = self.settings.address
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self._tls else 'http'}://{shown}:{port}"
+
+    async def start(self) -> None:
+        """Open everything, in order.
+
+        Raises:
+            NightbellError: Something cannot be opened; the sentence says what and what to do.
+            AlreadyRunningError: Another platform runs on this folder.
+            OSError: The address cannot be had.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        host, port = self.settings.address
+        self._socket = listening(host, port)
+        self.port = int(self._socket.getsockname()[1])
+        self._build_rest(self.port)
+        self._control = ControlServer(self.folder, self._commands().registry())
+        await self._control.start()
+        await self._file.start()
+        await self.accounts.start()
+        await self.follows.start()
+        folded_upto = await self.evaluation.load()
+        told_upto = (await self.deliver.start()).upto_seq
+        replay_after = await self.history.start()
+        recovery = await self.journal.start(seen_seq=max(folded_upto, told_upto, replay_after))
+        _log.info("journal.opened", found=str(recovery))
+        await self.evaluation.start(self.journal)
+        self.history.restore(self._remembered(self.journal.replay(replay_after)))
+        for (_, source), offset_ms in self.evaluation.clock_offsets().items():
+            self.publish.restore_clock(source, offset_ms)
+        self.journal.hold(lambda: min(self.evaluation.upto_seq, self.history.flushed_seq()))
+        for consume in (self.publish.consume, self.history.consume, self.hub.consume, self.evaluation.consume):
+            self.journal.subscribe(consume)
+        self.journal.begin()
+        await self._open_door(host)
+        self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
+
+    async def _open_door(self, host: str) -> None:
+        """Serve, see that the door answers, and only then say that it is open."""
+        now_ms = self.clock.now_ms()
+        pairing = await make_pairing(
+            accounts=self.accounts,
+            follows=self.follows,
+            folder=self.folder / "watcher",
+            base_url=self._own_url(self.port),
+            now_ms=now_ms,
+            canaries=self.settings.canary,
+            tls_ca_file=str(self._tls.certificate) if self._tls else "",
+            tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
+        )
+        app = build_app(self._house())
+        app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
+        self._server = make_server(app, self._tls)
+        self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
+        await prove_open(host, self.port, tls=self._tls is not None)
+        await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
+        _log.info("door.opened", port=self.port)
+
+    def _house(self) -> House:
+        return House(
+            accounts=self.accounts,
+            follows=self.follows,
+            access=self.access,
+            history=self.history,
+            evaluation=self.evaluation,
+            answers=self.answers,
+            deliver=self.deliver,
+            board=self.hub.board,
+            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).handle,
+            share=ShareDialect(
+                self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
+            ).handle,
+            stream=Stream(
+                self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock
+            ),
+            clock=self.clock,
+            words=self._words,
+            place=Place(public_url=self.url, tls=self._tls is not None or self.url.startswith("https:")),
+        )
+
+    def _commands(self) -> ControlCommands:
+        return ControlCommands(
+            accounts=self.accounts,
+            follows=self.follows,
+            history=self.history,
+            health=self.health,
+            link=lambda secret: f"{self.url}/invitation#{secret}",
+            history_days=self.settings.history_days,
+            clock=self.clock,
+        )
+
+    def _remembered(self, groups: Iterator[Group]) -> Iterator[Group]:
+        """Let publishing remember what the journal holds, on the way to history."""
+        for group in groups:
+            self.publish.consume(group)
+            yield group
+
+    def _roster(self, now_ms: int) -> Roster:
+        return roster_of(
+            accounts=self.accounts,
+            follows=self.follows,
+            last_reading_ms=lambda sharer: self.evaluation.state_of(sharer).measured_ms,
+            open_alarms=self.evaluation.open_alarms,
+            now_ms=now_ms,
+        )
+
+    async def _serve(self, server: Server, door: socket.socket) -> None:
+        await server.serve(sockets=[door])
+
+    async def _tend(self) -> None:
+        """Heal what a crash left between two files, then what wants doing once a minute."""
+        await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
+        await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            for tend in (self.accounts.tend, self.follows.tend, self.access.tend):
+                await self._try_to(tend)
+
+    async def _try_to(self, work: Callable[[int], object]) -> None:
+        try:
+            result = work(self.clock.now_ms())
+            if asyncio.iscoroutine(result):
+                await result
+        except NightbellError as error:
+            _log.warning("tending.failed", code=error.code)
+
+    def health(self) -> Health:
+        """How the platform is."""
+        journal = self.journal.health()
+        tick_ms = self.evaluation.evaluated_tick_ms
+        late = self.clock.now_ms() - tick_ms > WELL_MS_MAX
+        failing = [journal.failing, self.history.health().failing, self.deliver.health().failing]
+        failing += [self.accounts.failing]
+        failing += [self._words.say("platform.not_evaluating")] if late else []
+        failing += [self._words.say("platform.set_aside")] if self.evaluation.set_aside else []
+        said = " ".join(sentence for sentence in failing if sentence)
+        return Health(
+            well=not said,
+            url=self.url,
+            last_seq=journal.last_seq,
+            live_waiting=journal.live,
+            backfill_waiting=journal.backfill,
+            evaluated_tick_ms=tick_ms,
+            failing=said,
+        )
+
+    async def until_broken(self) -> None:
+        """Wait until something that must run for ever ends."""
+        broken = self.deliver.broken
+        waiting = [*self._tasks, *([broken] if broken else [])]
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def close(self) -> None:
+        """Stop taking, finish what is under way, write it down, close."""
+        self._server.should_exit = True
+        self.hub.close_all()
+        for task in self._tasks:
+            if task.get_name() != "serve":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._control.close()
+        await self.journal.close()
+        await self.evaluation.close()
+        await self.deliver.close()
+        await self.history.close()
+        await self._looks.close()
+        self.accounts.close()
+        await self._file.close()
+
+
+class _Later:
+    """Hands effects to a room that is built after the one that makes them."""
+
+    def __init__(self, taker: Callable[[], Deliver]) -> None:
+        self._taker = taker
+
+    def tell(self, effects: object) -> None:
+        """Pass on."""
+        self._taker().tell(effects)  # type: ignore[arg-type]
+
+
+def _lane_limits(settings: Settings) -> LaneLimits:
+    usual = LaneLimits()
+    live, backfill = settings.lanes.live_readings_max, settings.lanes.backfill_readings_max
+    return LaneLimits(
+        live=LaneLimit(live, live * READING_DTYPE.itemsize),
+        backfill=LaneLimit(backfill, backfill * READING_DTYPE.itemsize),
+        control=usual.control,
+    )
+
+
+async def run_platform(
+    folder: Path,
+    settings: Settings,
+    *,
+    tls: TlsFiles | None,
+    demo: bool,
+    announce: Callable[[str], None],
+) -> None:
+    """Be the platform until SIGTERM or SIGINT.
+
+    Args:
+        folder: The data directory.
+        settings: What the operator chose.
+        tls: Certificate and key, if any.
+        demo: Whether to bring a made-up family.
+        announce: Tells whoever started us.
+
+    Raises:
+        AlreadyRunningError: Another platform runs on this folder.
+        NightbellError: It cannot start; the sentence says why and what to do.
+    """
+    platform = Platform(folder, settings, tls=tls)
+    await platform.start()
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    announce(catalogue().say("platform.open", url=platform.url))
+    waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in waiting:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await platform.close()

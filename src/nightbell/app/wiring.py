@@ -1,0 +1,152 @@
+"""What one room needs of another, put in the words of the room that needs it. No decisions are made here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from nightbell.account.identity import Identity
+from nightbell.account.service import Accounts
+from nightbell.adapters.dialects.share.ports import SharePage
+from nightbell.alarm.service import Evaluation
+from nightbell.deliver.ports import Contact
+from nightbell.follow.access import Access
+from nightbell.follow.follow import Sight
+from nightbell.follow.service import Follows
+from nightbell.follow.standing import Ended, Standing
+from nightbell.history.service import History
+from nightbell.journal.facts import ClockLearned, FollowEnded, FollowSet, SharerAdded
+from nightbell.journal.service import Journal
+from nightbell.publish.clock import ClockChange
+from nightbell.publish.reading import Reading
+
+MINUTE_MS = 60_000
+
+
+class AccountFacts:
+    """Implements `account.ports.AccountJournal`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def sharer_added(self, sharer: int, at_ms: int) -> Awaitable[object]:
+        """Journal that a sharer exists."""
+        return self._journal.append_fact(SharerAdded(at_ms, sharer))
+
+
+class FollowFacts:
+    """Implements `follow.ports.FollowJournal`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def append_fact(self, fact: Standing | Ended) -> Awaitable[object]:
+        """Journal what a follow is now."""
+        if isinstance(fact, Ended):
+            return self._journal.append_fact(FollowEnded(fact.at_ms, fact.follow, fact.by))
+        return self._journal.append_fact(FollowSet(**msgspec.structs.asdict(fact)))
+
+
+def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]]:
+    """What `publish` calls when it has learned an uploader's clock."""
+
+    def learned(change: ClockChange) -> asyncio.Future[int]:
+        fact = ClockLearned(change.at_ms, change.sharer, change.source, change.offset_ms)
+        return journal.append_fact(fact)
+
+    return learned
+
+
+class AccountContacts:
+    """Implements `deliver.ports.Contacts` with accounts and follows, from memory."""
+
+    def __init__(self, accounts: Accounts, follows: Follows) -> None:
+        self._accounts = accounts
+        self._follows = follows
+
+    def contact(self, person: str) -> Contact | None:
+        """How a person is reached."""
+        found = self._accounts.person(person)
+        if found is None:
+            return None
+        return Contact(
+            person=found.id, name=found.name, email=found.email, unit=found.unit, zone=found.zone
+        )
+
+    def sharer_name(self, sharer: int) -> str:
+        """The name of a sharer, empty if unknown."""
+        person = self._accounts.sharer(sharer)
+        return person.name if person else ""
+
+    def may_be_told(self, follow: int) -> bool:
+        """Whether a follow may be told now."""
+        found = self._follows.numbered(follow)
+        return found is not None and found.told
+
+
+class WatchedSharers:
+    """Implements `deliver.ports.Watched`."""
+
+    def __init__(
+        self, accounts: Accounts, follows: Follows, access: Access, history: History, evaluation: Evaluation
+    ) -> None:
+        self._accounts = accounts
+        self._follows = follows
+        self._access = access
+        self._history = history
+        self._evaluation = evaluation
+
+    def followed_by(self, viewer: Identity) -> Iterable[int]:
+        """Sharers this viewer may see, themselves included."""
+        numbers = [follow.sharer_number for follow in self._follows.of_follower(viewer.person)]
+        me = self._accounts.person(viewer.person)
+        if me is not None and me.sharer >= 0:
+            numbers.append(me.sharer)
+        return [
+            number
+            for number in numbers
+            if self._access.may_see(viewer=viewer, sharer=number) is not Sight.NOTHING
+        ]
+
+    def newest(self, sharer: int) -> Reading | None:
+        """The newest reading."""
+        return self._history.newest(sharer)
+
+    def evaluated_tick_ms(self) -> int:
+        """The newest tick that was folded."""
+        return self._evaluation.evaluated_tick_ms
+
+
+class ShareHistory:
+    """Implements the Share dialect's `ShareReads` with history, through the one door."""
+
+    def __init__(self, accounts: Accounts, access: Access, history: History) -> None:
+        self._accounts = accounts
+        self._access = access
+        self._history = history
+
+    async def readings(self, identity: Identity, *, minutes: int, count: int, now_ms: int) -> SharePage:
+        """Newest first.
+
+        Raises:
+            CallerError: NOT_FOUND, this credential may not see them any more.
+        """
+        sharer = identity.sharer
+        await self._access.open(viewer=identity, sharer=sharer, what="share", now_ms=now_ms)
+        rows = await self._history.readings(
+            sharer=sharer, from_ms=now_ms - minutes * MINUTE_MS, to_ms=now_ms + MINUTE_MS, most=count
+        )
+        person = self._accounts.sharer(sharer)
+        readings = [
+            Reading(
+                sharer,
+                int(row["measured_ms"]),
+                int(row["received_ms"]),
+                int(row["level"]),
+                int(row["trend"]),
+                int(row["source"]),
+            )
+            for row in rows[::-1][:count]
+        ]
+        return SharePage(readings, ZoneInfo(person.zone if person else "UTC"))

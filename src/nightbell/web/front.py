@@ -1,0 +1,197 @@
+"""The outermost ASGI callable: what is hot goes straight to the door and the stream, the rest to the framework.
+
+A reading passes one dictionary look-up and the reading of its body, nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nightbell.publish.door import DoorAnswer, DoorHandler, DoorRequest
+from nightbell.web.files import PREFIX as STATIC
+from nightbell.web.files import Files
+from nightbell.web.guard import peer_of
+from nightbell.web.ports import AsgiApp, Receive, Scope, Send
+from nightbell.web.problem import TYPE, answer_of
+from nightbell.words.catalogue import Catalogue
+from nightbell.words.clock import Clock
+from nightbell.words.errors import CallerError, ErrorCode
+
+DOOR: Final = "/v1/readings"
+STREAM: Final = "/v1/stream"
+SHARE: Final = "/ShareWebServices/Services/"
+
+DOOR_BYTES_MAX: Final = 256 * 1024
+"""Native uploads: 512 readings fit several times (blueprint, section 9)."""
+
+SHARE_BYTES_MAX: Final = 1024 * 1024
+"""Uploads of old clients are wordier; the issue asks that 10 MB be refused."""
+
+_STATIC_FOR_EVER: Final = b"public, max-age=31536000, immutable"
+_STATIC_NOW: Final = b"no-cache"
+_FOUND: Final = 200
+_NOT_FOUND: Final = 404
+
+
+class FrontRoute(NamedTuple):
+    """A path that the front answers itself, for tests that list all there are."""
+
+    path: str
+    methods: frozenset[str]
+
+
+class TooLargeError(Exception):
+    """The body is larger than its limit."""
+
+
+class ClientGoneError(Exception):
+    """The client went before its body was complete."""
+
+
+async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        TooLargeError: It is, or says it is, larger than the limit. What came so far is dropped.
+        ClientGoneError: The client went away.
+    """
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise TooLargeError
+    message = await receive()
+    if message["type"] != "http.request":
+        raise ClientGoneError
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise TooLargeError
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLargeError
+    return b"".join(parts)
+
+
+class Front:
+    """The whole web of one house."""
+
+    def __init__(
+        self,
+        *,
+        door: DoorHandler,
+        share: DoorHandler,
+        stream: AsgiApp,
+        rest: AsgiApp,
+        rest_routes: Callable[[], Iterable[FrontRoute]],
+        files: Files,
+        clock: Clock,
+        words: Catalogue,
+    ) -> None:
+        self._door = door
+        self._share = share
+        self._rest = rest
+        self._rest_routes = rest_routes
+        self._files = files
+        self._clock = clock
+        self._words = words
+        self._mounted: list[FrontRoute] = []
+        self._exact: dict[str, AsgiApp] = {DOOR: self._at_door, STREAM: stream}
+
+    def mount(self, path: str, handler: DoorHandler) -> None:
+        """Answer one more exact path, which takes small bodies only; not for people's readings."""
+
+        async def at_path(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._hand_over(handler, DOOR_BYTES_MAX, scope, receive, send)
+
+        self._exact[path] = at_path
+        self._mounted.append(FrontRoute(path, frozenset({"GET"})))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in starting and stopping."""
+        if scope["type"] != "http":
+            await self._rest(scope, receive, send)
+            return
+        path: str = scope["path"]
+        exact = self._exact.get(path)
+        if exact is not None:
+            await exact(scope, receive, send)
+        elif path.startswith(SHARE):
+            await self._at_share(scope, receive, send)
+        elif path.startswith(STATIC):
+            await self._static(scope, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    def routes(self) -> list[FrontRoute]:
+        """Every path there is: the front's own and the framework's."""
+        own = [
+            FrontRoute(DOOR, frozenset({"POST"})),
+            FrontRoute(STREAM, frozenset({"GET"})),
+            FrontRoute(f"{SHARE}{{rest}}", frozenset({"GET", "POST"})),
+            FrontRoute(f"{STATIC}{{rest}}", frozenset({"GET", "HEAD"})),
+        ]
+        return own + self._mounted + sorted(self._rest_routes())
+
+    async def _at_door(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._hand_over(self._door, DOOR_BYTES_MAX, scope, receive, send)
+
+    async def _at_share(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._hand_over(self._share, SHARE_BYTES_MAX, scope, receive, send)
+
+    async def _hand_over(
+        self, handler: DoorHandler, limit: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        try:
+            body = await read_body(receive, headers, limit)
+        except TooLargeError:
+            await _answer(send, self._too_large(limit))
+            return
+        except ClientGoneError:
+            return
+        request = DoorRequest(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"],
+            headers=headers,
+            body=body,
+            peer=peer_of(scope),
+            received_ms=self._clock.now_ms(),
+        )
+        await _answer(send, await handler(request))
+
+    def _too_large(self, limit: int) -> DoorAnswer:
+        sentence = self._words.say("page.too_large", bytes=limit)
+        answer = answer_of(CallerError(ErrorCode.TOO_LARGE, sentence), self._words)
+        # What is still on its way is not read: the connection ends here.
+        headers = ((b"content-type", TYPE.encode()), (b"cache-control", b"no-store"), (b"connection", b"close"))
+        return DoorAnswer(answer.status, headers, msgspec.json.encode(answer.document))
+
+    async def _static(self, scope: Scope, send: Send) -> None:
+        found = self._files.at(scope["path"])
+        if found is None or scope["method"] not in {"GET", "HEAD"}:
+            await _answer(send, DoorAnswer(_NOT_FOUND, ((b"content-type", b"text/plain"),), b"not found"))
+            return
+        file, for_ever = found
+        headers = (
+            (b"content-type", file.type),
+            (b"cache-control", _STATIC_FOR_EVER if for_ever else _STATIC_NOW),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+        )
+        await _answer(send, DoorAnswer(_FOUND, headers, file.content))
+
+
+async def _answer(send: Send, answer: DoorAnswer) -> None:
+    length = (b"content-length", str(len(answer.body)).encode())
+    await send(
+        {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]}
+    )
+    await send({"type": "http.response.body", "body": answer.body})

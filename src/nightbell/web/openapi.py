@@ -1,0 +1,115 @@
+"""The OpenAPI document: the framework's operations, and those of the door and the stream from the same structs."""
+
+from typing import Any, Final
+
+import msgspec
+
+from nightbell.deliver.events import (
+    AlarmOut,
+    AnswerOut,
+    HeartbeatOut,
+    NotificationOut,
+    ReadingOut,
+    SnapshotOut,
+    SystemOut,
+)
+from nightbell.publish.native import Upload, UploadAnswer
+from nightbell.web.guard import COOKIE
+from nightbell.web.problem import TYPE, ProblemDocument
+
+Document = dict[str, Any]
+"""JSON of the OpenAPI specification, version 3.1."""
+
+VERSION: Final = "1.0.0"
+
+EVENTS: Final = {
+    "snapshot": SnapshotOut,
+    "reading": ReadingOut,
+    "alarm": AlarmOut,
+    "notification": NotificationOut,
+    "answer": AnswerOut,
+    "system": SystemOut,
+    "hb": HeartbeatOut,
+}
+"""Events of the stream by name."""
+
+_REF: Final = "#/components/schemas/{name}"
+_STREAM_REF: Final = "#/components/schemas/Stream.{name}"
+
+_SECURITY: Final = [{"bearer": []}, {"cookie": []}]
+_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A grant from sign-in, or a key."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The grant of our own pages."},
+}
+
+
+def whole_document(framework: Document) -> Document:
+    """The document of everything, from the framework's own."""
+    door, door_parts = msgspec.json.schema_components([Upload, UploadAnswer, ProblemDocument], ref_template=_REF)
+    upload, answer, problem = door
+    events, stream_parts = msgspec.json.schema_components(EVENTS.values(), ref_template=_STREAM_REF)
+    schemas = framework.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= door_parts | {f"Stream.{name}": part for name, part in stream_parts.items()}
+    framework["components"]["securitySchemes"] = _SCHEMES
+    framework["security"] = _SECURITY
+    framework["paths"]["/v1/readings"] = {"post": _publish(upload, answer)}
+    framework["paths"]["/v1/stream"] = {"get": _stream(dict(zip(EVENTS, events, strict=True)))}
+    failed = {"description": "It did not work: what, and what to do.", "content": {TYPE: {"schema": problem}}}
+    for operations in framework["paths"].values():
+        for operation in operations.values():
+            responses = {
+                status: response
+                for status, response in operation["responses"].items()
+                if not status.startswith(("4", "5"))
+            }
+            operation["responses"] = responses | {"default": failed}
+    framework["paths"] = dict(sorted(framework["paths"].items()))
+    return framework
+
+
+def _publish(upload: Document, answer: Document) -> Document:
+    return {
+        "tags": ["publish"],
+        "operationId": "publish",
+        "summary": "Publish",
+        "description": (
+            "Hand over up to 512 readings in 256 KiB. The answer comes when what is accepted is durable. "
+            "In a batch a bad reading is refused with its place and a reason, and the good ones are kept. "
+            "503 with `Retry-After`: send all of it again then; what is sent twice counts once."
+        ),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": upload}}},
+        "responses": {
+            "200": {
+                "description": "What became of it.",
+                "content": {"application/json": {"schema": answer}},
+            }
+        },
+    }
+
+
+def _stream(events: dict[str, Document]) -> Document:
+    return {
+        "tags": ["stream"],
+        "operationId": "stream",
+        "summary": "Stream",
+        "description": (
+            "Server-sent events: a snapshot first, then what happens, as it happens, and a heartbeat every 10 s "
+            "that proves that alarms are being evaluated. Nothing heard until `stream_until_ms`: you are not "
+            "being watched. `Last-Event-ID` resumes. Event names: " + ", ".join(f"`{name}`" for name in events)
+        ),
+        "parameters": [
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": False,
+                "description": "Id of the last event that was heard.",
+                "schema": {"type": "string", "maxLength": 64},
+            }
+        ],
+        "responses": {
+            "200": {
+                "description": "Events, without end. The schema is that of the data of each event.",
+                "content": {"text/event-stream": {"schema": {"oneOf": list(events.values())}}},
+            }
+        },
+    }
