@@ -5,8 +5,9 @@
  *   RATE 0 is as fast as the connections allow (closed loop, for saturation).
  *   TOKENS is a file with one bearer token a line; request n uses line (FIRST + n) mod lines.
  * A reading per request is measured 13 min ago in a sharer's first turn, 4.5 min later in each of the next two,
- * then now: all live, and far enough apart to count. One in 64 is an urgent low. Several readings per request are
- * a backlog, 5 min apart, a day and more old.
+ * then now: all live, and far enough apart to count. Each sharer's level is steady but for a few mg/dL; one reading
+ * in 90 is an urgent low, which opens an alarm: 37 a second at 3,333 readings a second. Several readings per
+ * request are a backlog, 5 min apart, a day and more old.
  * Prints one line of JSON. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -58,7 +59,8 @@ static int body_of(char *at, long n)
     at += sprintf(at, "{\"readings\":[");
     for (int i = 0; i < readings; i++) {
         unsigned r = mix((unsigned long long)(first + n) * 1000003ULL + i);
-        int level = r % 64 == 0 ? 45 + r / 64 % 10 : 90 + r / 64 % 120;
+        int level = 100 + mix((first + n) % token_count) % 60 + r / 90 % 7;
+        if (r % 90 == 0) level = 45 + r / 90 % 10;
         long long measured;
         if (readings == 1) measured = base - (turn < 3 ? 780000 - turn * 270000 : 0);
         else { measured = base - 86400000LL * (2 + turn) - 300000LL * i; level = 90 + r % 120; }

@@ -1,4 +1,4 @@
-"""The watcher beside the platform: one at a time, started again when it ends, ended only with the platform."""
+"""The watcher beside the platform: one at a time, started again when it ends, ended with the platform."""
 
 import asyncio
 import os
@@ -33,6 +33,15 @@ except Exception:
 """
 
 
+def started(folder: Path) -> "subprocess.Popen[bytes]":
+    """Such a watcher, holding the folder already."""
+    process = subprocess.Popen(holder(folder), stdout=subprocess.PIPE)  # noqa: S603 our own interpreter
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"holding\n"
+    process.stdout.close()
+    return process
+
+
 def holder(folder: Path) -> list[str]:
     """A command that is a watcher as far as the lock goes."""
     return [sys.executable, "-c", HOLD, str(folder)]
@@ -50,14 +59,11 @@ def test_a_folder_has_one_watcher_at_a_time(tmp_path: Path) -> None:
 
 
 def test_the_lock_goes_with_the_process_however_it_ends(tmp_path: Path) -> None:
-    process = subprocess.Popen(holder(tmp_path), stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"holding\n"
+    process = started(tmp_path)
     assert running_watcher(tmp_path) == process.pid
 
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
 
     assert running_watcher(tmp_path) is None
 
@@ -101,9 +107,7 @@ async def test_the_watcher_lives_in_its_own_session_and_ends_with_close(tmp_path
 
 
 async def test_a_watcher_of_a_platform_before_is_left_alone_and_ended_with_us(tmp_path: Path) -> None:
-    before = subprocess.Popen(holder(tmp_path), stdout=subprocess.PIPE)
-    assert before.stdout is not None
-    before.stdout.readline()
+    before = started(tmp_path)
     said: list[str] = []
     companion = Companion(holder(tmp_path), tmp_path, said.append, pause_s=0.01)
 
@@ -111,7 +115,6 @@ async def test_a_watcher_of_a_platform_before_is_left_alone_and_ended_with_us(tm
     alive = running_watcher(tmp_path) == before.pid
     await companion.close()
     before.wait()
-    before.stdout.close()
 
     assert second == EXIT_ALREADY
     assert alive

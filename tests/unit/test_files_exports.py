@@ -1,4 +1,4 @@
-"""Exports of real people, as other systems write them: nothing that holds a reading is lost without a word."""
+"""Exports of real people, as other systems write them: no reading is lost without a word."""
 
 import csv
 from datetime import UTC

@@ -190,6 +190,33 @@ def test_a_request_sent_again_hours_later_does_not_make_its_readings_fresh() -> 
     assert clocks.offsets == {}
 
 
+def test_uploads_within_one_burst_are_not_a_slow_clock() -> None:
+    phone = Phone(-40 * MIN)
+
+    for n in range(10):
+        phone.upload(NOW + n * 10_000, NOW + n * 10_000)
+
+    assert phone.offset_ms == 0
+
+
+def test_uploads_that_agree_but_for_one_between_them_are_not_a_slow_clock() -> None:
+    phone = Phone(0)
+
+    for n, late_min in enumerate((40, 20, 40)):
+        phone.upload(NOW + n * 2 * MIN, NOW + n * 2 * MIN - late_min * MIN)
+
+    assert phone.offset_ms == 0
+
+
+def test_a_clock_days_ahead_is_not_believed_however_often_it_says_so() -> None:
+    phone = Phone(3 * 86_400_000)
+
+    for n in range(4):
+        phone.upload(NOW + n * 5 * MIN, NOW + n * 5 * MIN)
+
+    assert phone.offset_ms == 0
+
+
 def test_one_reading_from_the_future_does_not_shift_the_good_ones_beside_it() -> None:
     judged = [Judged(0, NOW + 50 * MIN, 100, 0), Judged(1, NOW, 50, 0), Judged(2, NOW - 5 * MIN, 60, 0)]
 

@@ -24,6 +24,7 @@ MIN = 60_000
 PEOPLE = {
     "ana": Identity("ana", frozenset({"publish"}), 7, 3),
     "ben": Identity("ben", frozenset({"follow"}), -1, 4),
+    "cleo": Identity("cleo", frozenset({"follow"}), 9, 6),
     "dan": Identity("dan", frozenset({"publish"}), -1, 5),
 }
 
@@ -168,6 +169,7 @@ async def test_an_odd_arrow_never_costs_the_reading(door: Door, trend: object) -
         b'{"readings":[',
         b'{"readings":' + b"[" * 100_000,
         b"[" * 100_000 + b"]" * 100_000,
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b',"readings":[]}',
         b'{"readings":[{"measured_at":"\xff"}]}',
         b'{"readings":[1' + b"0" * 5000 + b"]}",
     ],
@@ -206,7 +208,9 @@ async def test_too_many_readings_are_answered_413(door: Door) -> None:
     assert door.log.groups == []
 
 
-@pytest.mark.parametrize(("who", "status"), [("", 401), ("nobody", 401), ("ben", 403), ("dan", 403)])
+@pytest.mark.parametrize(
+    ("who", "status"), [("", 401), ("nobody", 401), ("ben", 403), ("cleo", 403), ("dan", 403)]
+)
 async def test_who_may_not_publish_is_told_so_and_nothing_is_kept(door: Door, who: str, status: int) -> None:
     answer = await door.post({"readings": [{"measured_at": NOW, "glucose_mgdl": 50}]}, who=who)
 

@@ -70,6 +70,12 @@ async def test_a_missing_field_is_named(service: Service, method: str, body: obj
     assert word in wrong.message
 
 
+async def test_half_a_character_is_not_said_back(service: Service) -> None:
+    body = b'{"accountId":"\\ud800","password":"x"}'
+
+    assert fault(await service.call("General/LoginPublisherAccountById", body)).code == "InvalidArgument"
+
+
 async def test_a_session_of_yesterday_is_not_found(service: Service) -> None:
     session = await service.log_in()
     service.now_ms += 2 * 86_400_000

@@ -137,7 +137,7 @@ def test_an_upload_is_taken_newest_first_and_by_its_system_time() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [None, "", [], {}, {"Egvs": None}, {"Egvs": {}}, 5])
+@pytest.mark.parametrize("body", [None, "", [], {}, {"Egvs": None}, {"Egvs": {}}, 5, {"Egvs": [0] * 2881}])
 def test_what_is_no_upload_is_none(body: object) -> None:
     assert wire.uploaded(body) is None
 

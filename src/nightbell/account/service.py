@@ -309,7 +309,7 @@ class Accounts:
             CallerError: No such person, scope or label; or a publish key for somebody who does not share.
             PlatformError: It was not saved.
         """
-        if scope not in KEY_SCOPES or len(label) > LABEL_CHARS_MAX:
+        if scope not in KEY_SCOPES or len(label) > LABEL_CHARS_MAX or not label.isprintable():
             raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.key_malformed"))
         secret = new_secret(KEY_PREFIX)
         number = await self._next_credential()
@@ -433,7 +433,7 @@ class Accounts:
             return number
 
     def _identify_key(self, bearer: str) -> Identity | None:
-        if len(bearer) > KEY_CHARS_MAX:
+        if len(bearer) > KEY_CHARS_MAX or not bearer.isascii():
             return None
         key = self._keys.opened_by(secret_hash(bearer))
         person = None if key is None else self._people.person(key.person)

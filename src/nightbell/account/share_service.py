@@ -168,7 +168,7 @@ class ShareAccounts:
 
     def share_session(self, session_id: str, now_ms: int) -> Identity | None:
         """Who this session is, if it holds now; it holds on for a day from here."""
-        if len(session_id) != SESSION_ID_CHARS:
+        if len(session_id) != SESSION_ID_CHARS or not session_id.isascii():
             return None
         session = self._sessions.used(secret_hash(session_id.lower()), now_ms)
         if session is None:

@@ -1,36 +1,48 @@
 """The one way out by HTTP for all channels, so that its limits stand once: time, size, and where it may go.
 
-A person may give any address as their webhook. So that nobody makes us knock at doors inside our own network, a
-name is resolved first, every address it has is looked at, and the connection goes to one that was looked at: a
-name that changes its mind in between changes nothing. The name still stands in the Host header and is what the
-certificate is checked against.
+A person may give any address as their webhook. So that nobody makes us knock at doors inside our own network,
+a name is resolved first, every address it has is looked at, and the connection goes to one that was looked
+at: a name that changes its mind in between changes nothing. The name still stands in the Host header and is
+what the certificate is checked against. Connections are not kept: one that was checked for a name must not
+carry another name's message.
 """
 
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
 import msgspec
 
 from nightbell.tell.http import HttpAnswer, HttpFailure
+from nightbell.words.catalogue import catalogue
 
 URL_LENGTH_MAX: Final = 2_000
+
 ANSWER_BYTES_MAX: Final = 64 * 1024
 """Of an answer no more than this is read: channels look at its status, and at an id in it at most."""
+
+ADDRESSES_MAX: Final = 4
+"""How many addresses of one name are tried, so that a broken IPv6 does not keep us from IPv4."""
+
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+"""IPv4 addresses in an IPv6 coat (RFC 6052)."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What the client keeps to.
 
     Attributes:
-        connect_ms: Longest wait for a connection, TLS included.
+        connect_ms: Longest wait for one connection, TLS included.
         whole_ms: Longest time for everything, however slowly an answer drips.
         connections: How many are open at the same time.
-        private_allowed: Whether addresses inside our own network may be reached, as a family's Home Assistant.
+        private_allowed: Whether addresses inside our own network may be reached, as a family's Home
+            Assistant.
         plain_allowed: Whether `http://` is allowed beside `https://`.
     """
 
@@ -41,12 +53,115 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     plain_allowed: bool = False
 
 
-class _Forbidden(Exception):  # noqa: N818 it never leaves this file
-    """We do not go there; its text says why."""
+class _NotThereError(Exception):
+    """We do not go there, or can not; the key of the sentence that says why."""
+
+    def __init__(self, key: str, *, forbidden: bool) -> None:
+        super().__init__(key)
+        self.failure = HttpFailure(catalogue().say(f"deliver.http_{key}"), forbidden)
+
+
+def inner(address: Address) -> Address:
+    """The IPv4 address inside an IPv6 one, where there is one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo is not None else address)
+
+
+def is_allowed(address: Address, *, private_allowed: bool) -> bool:
+    """Whether we may connect there. Link-local never: clouds keep their keys behind it."""
+    real = inner(address)
+    if real.is_multicast or real.is_unspecified or real.is_link_local or real.is_reserved:
+        return False
+    return real.is_global or private_allowed
 
 
 class HttpxClient:
     """A `tell.http.HttpClient` on httpx."""
 
-    def __init__(self, limits: HttpLimits | None = None, *, verify: bool | httpx.SSLContext = True) -> None:
-        ...
+    def __init__(self, limits: HttpLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        self._limits = limits or HttpLimits()
+        self._client = httpx.AsyncClient(
+            verify=tls if tls is not None else True,
+            trust_env=False,  # a proxy would connect where we did not look
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=self._limits.connections, max_keepalive_connections=0),
+            timeout=httpx.Timeout(self._limits.whole_ms / 1000, connect=self._limits.connect_ms / 1000),
+        )
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer | HttpFailure:
+        """Post the body once, to an address that was looked at."""
+        try:
+            async with asyncio.timeout(self._limits.whole_ms / 1000):
+                target = self._parsed(url)
+                return await self._post_to_first(target, await self._resolved(target), headers, body)
+        except _NotThereError as error:
+            return error.failure
+        except (TimeoutError, httpx.TimeoutException):
+            return HttpFailure(catalogue().say("deliver.http_too_slow"))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            return HttpFailure(catalogue().say("deliver.http_broken_off"))
+
+    def _parsed(self, url: str) -> httpx.URL:
+        if len(url) > URL_LENGTH_MAX:
+            raise _NotThereError("bad_url", forbidden=True)
+        try:
+            target = httpx.URL(url)
+        except httpx.InvalidURL:
+            raise _NotThereError("bad_url", forbidden=True) from None
+        schemes = {"https", "http"} if self._limits.plain_allowed else {"https"}
+        if target.scheme not in schemes or not target.host:
+            raise _NotThereError("bad_url", forbidden=True)
+        return target
+
+    async def _resolved(self, target: httpx.URL) -> list[Address]:
+        """The addresses of a name, if all of them may be reached."""
+        port = target.port or (443 if target.scheme == "https" else 80)
+        host = target.raw_host.decode("ascii").strip("[]")
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise _NotThereError("no_such_host", forbidden=False) from None
+        addresses = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
+        if not all(is_allowed(one, private_allowed=self._limits.private_allowed) for one in addresses):
+            raise _NotThereError("private", forbidden=True)
+        return list(dict.fromkeys(addresses))[:ADDRESSES_MAX]
+
+    async def _post_to_first(
+        self, target: httpx.URL, addresses: list[Address], headers: Mapping[str, str], body: bytes
+    ) -> HttpAnswer:
+        """Post to the first address that can be connected to."""
+        name = target.raw_host.decode("ascii").strip("[]")
+        for address in addresses:
+            request = self._client.build_request(
+                "POST",
+                target.copy_with(host=str(address)),
+                headers={**headers, "Host": target.netloc.decode("ascii")},
+                content=body,
+                extensions={"sni_hostname": name},
+            )
+            try:
+                response = await self._client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+            try:
+                return await _read(response)
+            finally:
+                await response.aclose()
+        raise _NotThereError("unreachable", forbidden=False)
+
+
+async def _read(response: httpx.Response) -> HttpAnswer:
+    body = b""
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) >= ANSWER_BYTES_MAX:
+            break
+    return HttpAnswer(response.status_code, dict(response.headers), body[:ANSWER_BYTES_MAX])

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from nightbell.account.identity import Identity
 from nightbell.alarm.effects import AlarmView
-from nightbell.follow.access import Sight
-from nightbell.follow.follow import Follow
+from nightbell.follow.follow import Follow, Sight
 from nightbell.journal.facts import AnyFact
 
 

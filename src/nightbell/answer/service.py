@@ -5,8 +5,7 @@ from nightbell.alarm.alarm import UNDO_MS
 from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.answer.ports import Alarms, FactLog, KnowsFollows, Sees
 from nightbell.answer.rules import UNDO_GRACE_MS, WARM_UP_MINUTES_MAX, snooze_minutes_max
-from nightbell.follow.access import Sight
-from nightbell.follow.follow import Follow
+from nightbell.follow.follow import Follow, Sight
 from nightbell.journal.facts import Answered, AnswerUndone, SensorStarted, Snoozed
 from nightbell.words.catalogue import catalogue
 from nightbell.words.conditions import Family

@@ -169,7 +169,8 @@ class DemoFamily:
             await self._commands.follow_confirm(FollowConfirm(row.follow))
 
     async def _live(self, sharer: DemoSharer, start_ms: int) -> None:
-        since_ms = self._state.sent_ms.get(sharer.name, start_ms - DAY_MS) + STEP_MS // 2
+        sent_ms = self._state.sent_ms.get(sharer.name)
+        since_ms = start_ms - DAY_MS if sent_ms is None else sent_ms + STEP_MS // 2
         pending = list(past(sharer, start_ms, since_ms))
         due_ms = first_live_ms(sharer, start_ms)
         async with Publisher(

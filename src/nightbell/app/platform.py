@@ -16,11 +16,12 @@ from typing import Final
 
 import structlog
 
-from nightbell.adapters.passwords.pool import PasswordPool
 from nightbell.account.service import Accounts
 from nightbell.adapters.dialects.share.dialect import ShareDialect
+from nightbell.adapters.passwords.pool import PasswordPool
 from nightbell.adapters.stores.checkpoint.store import FileCheckpoints
 from nightbell.adapters.stores.files.keys import FileKeyFolder
+from nightbell.adapters.stores.files.secret import kept_secret
 from nightbell.adapters.stores.looks.gathered import GatheredLooks
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
@@ -33,6 +34,7 @@ from nightbell.app.channels import make_channels
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
+from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open
 from nightbell.app.settings import Settings
@@ -43,6 +45,7 @@ from nightbell.app.wiring import (
     FollowFacts,
     ShareHistory,
     WatchedSharers,
+    WebhookSecrets,
     clock_facts,
 )
 from nightbell.deliver.hub import Hub
@@ -114,8 +117,11 @@ class Platform:
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
         contacts = AccountContacts(self.accounts, self.follows)
+        self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
-        self.evaluation = Evaluation(_Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
+        self.evaluation = Evaluation(
+            _Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint")
+        )
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access,
@@ -129,7 +135,7 @@ class Platform:
             ledger=SqliteLedger(self.folder / "ledger.sqlite"),
             hub=self.hub,
             contacts=contacts,
-            channels=make_channels(self.settings, self.clock),
+            channels=make_channels(self.settings, self.clock, self.webhook_secrets.of),
             clock=self.clock,
             settings=DeliverSettings(link=self.url),
         )
@@ -153,7 +159,8 @@ class Platform:
         self._socket = listening(host, port)
         self.port = int(self._socket.getsockname()[1])
         self._build_rest(self.port)
-        self._control = ControlServer(self.folder, self._commands().registry())
+        self.commands = self._commands()
+        self._control = ControlServer(self.folder, self.commands.registry())
         await self._control.start()
         await self._file.start()
         await self.accounts.start()
@@ -168,7 +175,12 @@ class Platform:
         for (_, source), offset_ms in self.evaluation.clock_offsets().items():
             self.publish.restore_clock(source, offset_ms)
         self.journal.hold(lambda: min(self.evaluation.upto_seq, self.history.flushed_seq()))
-        for consume in (self.publish.consume, self.history.consume, self.hub.consume, self.evaluation.consume):
+        for consume in (
+            self.publish.consume,
+            self.history.consume,
+            self.hub.consume,
+            self.evaluation.consume,
+        ):
             self.journal.subscribe(consume)
         self.journal.begin()
         await self._open_door(host)
@@ -209,9 +221,7 @@ class Platform:
             share=ShareDialect(
                 self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
             ).handle,
-            stream=Stream(
-                self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock
-            ),
+            stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
             clock=self.clock,
             words=self._words,
             place=Place(public_url=self.url, tls=self._tls is not None or self.url.startswith("https:")),
@@ -330,6 +340,20 @@ def _lane_limits(settings: Settings) -> LaneLimits:
     )
 
 
+async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
+    """Bring the made-up family, and keep it publishing."""
+    family = DemoFamily(platform.commands, folder=platform.folder, url=platform.url, clock=platform.clock)
+    try:
+        sentences = await family.make(platform.url)
+    except DemoError as error:
+        announce(str(error))
+        await asyncio.Event().wait()
+        return
+    for sentence in sentences:
+        announce(sentence)
+    await family.live()
+
+
 async def run_platform(
     folder: Path,
     settings: Settings,
@@ -359,6 +383,8 @@ async def run_platform(
         loop.add_signal_handler(number, told.set)
     announce(catalogue().say("platform.open", url=platform.url))
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
+    if demo:
+        waiting.append(asyncio.create_task(_show(platform, announce)))
     try:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

@@ -1,6 +1,9 @@
 """What one room needs of another, put in the words of the room that needs it. No decisions are made here."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from zoneinfo import ZoneInfo
 
@@ -70,9 +73,7 @@ class AccountContacts:
         found = self._accounts.person(person)
         if found is None:
             return None
-        return Contact(
-            person=found.id, name=found.name, email=found.email, unit=found.unit, zone=found.zone
-        )
+        return Contact(person=found.id, name=found.name, email=found.email, unit=found.unit, zone=found.zone)
 
     def sharer_name(self, sharer: int) -> str:
         """The name of a sharer, empty if unknown."""
@@ -83,6 +84,18 @@ class AccountContacts:
         """Whether a follow may be told now."""
         found = self._follows.numbered(follow)
         return found is not None and found.told
+
+
+class WebhookSecrets:
+    """What each person's webhook is signed with: derived from one kept secret, so nothing else is stored."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+
+    def of(self, person: str) -> str:
+        """The secret of one person, shown to them in their settings."""
+        derived = hmac.digest(self._master, person.encode(), hashlib.sha256)
+        return "nbs_" + base64.urlsafe_b64encode(derived).decode().rstrip("=")
 
 
 class WatchedSharers:

@@ -2,17 +2,12 @@
 
 import argparse
 import asyncio
-from typing import Final
 
-from nightbell.app.channels import make_channels
+from nightbell.app.channels import mail_channel
 from nightbell.app.companion import EXIT_ALREADY, WatcherRunningError
 from nightbell.app.watcher import run_watcher
 from nightbell.cli.config import settings_of
 from nightbell.cli.speak import CommandError, Speaker, say
-from nightbell.words.clock import SystemClock
-
-MAIL: Final = "email"
-"""The channel that carries notices."""
 
 
 def watch(asked: argparse.Namespace, speaker: Speaker) -> None:
@@ -22,8 +17,7 @@ def watch(asked: argparse.Namespace, speaker: Speaker) -> None:
         CommandError: The settings cannot be used, or a watcher is running here already.
     """
     settings = settings_of(asked, {"watcher_listen": asked.listen} if asked.listen else {})
-    channels = make_channels(settings, SystemClock())
-    mail = next((channel for channel in channels if channel.name == MAIL), None)
+    mail = mail_channel(settings)
     if mail is None:
         speaker.note(say("no_mail"))
     try:

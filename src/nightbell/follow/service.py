@@ -26,6 +26,7 @@ from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret, new_uuid, secret_hash
 
 INVITATION_PREFIX: Final = "nbi_"
+SECRET_CHARS_MAX: Final = 64
 INVITATION_LASTS_MS: Final = 48 * 3_600_000
 INVITATIONS_OPEN_MAX: Final = 50
 FOLLOWERS_MAX: Final = 20
@@ -126,7 +127,7 @@ class Follows:
 
     def invitation(self, secret: str, now_ms: int) -> InvitationView | None:
         """What the link offers; looking changes nothing. None if it is unknown, used or too old."""
-        stored = self._invitations.opened_by(secret_hash(secret), now_ms)
+        stored = self._invitations.opened_by(_hashed(secret), now_ms)
         sharer = None if stored is None else self._accounts.person(stored.sharer)
         if stored is None or sharer is None:
             return None
@@ -160,7 +161,7 @@ class Follows:
         """
         person = self._person(follower)
         async with self._changing:
-            stored = self._invitations.opened_by(secret_hash(secret), now_ms)
+            stored = self._invitations.opened_by(_hashed(secret), now_ms)
             sharer = None if stored is None else self._accounts.person(stored.sharer)
             if stored is None or sharer is None:
                 raise _wrong(ErrorCode.EXPIRED, "follow.invitation_over")
@@ -422,6 +423,11 @@ def _invitation(stored: StoredInvitation, secret: str) -> Invitation:
     return Invitation(
         stored.id, stored.sharer, stored.may_see_graph, stored.may_be_told, stored.expires_ms, secret
     )
+
+
+def _hashed(secret: str) -> bytes:
+    """What an invitation is found by; nothing is found by what cannot be a secret."""
+    return secret_hash(secret) if len(secret) <= SECRET_CHARS_MAX and secret.isascii() else b""
 
 
 def _wrong(code: ErrorCode, key: str, **slots: str | int) -> CallerError:

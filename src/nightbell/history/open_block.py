@@ -40,7 +40,7 @@ OPAQUE: Final = np.dtype(f"V{READING_DTYPE.itemsize}")
 
 
 def taken(readings: NDArray[np.void], index: NDArray[np.intp]) -> NDArray[np.void]:
-    """`readings[index]`, faster."""
+    """`readings[index]`, faster; `index` names each reading at most once."""
     if len(index) == len(readings) and not (np.diff(index) < 0).any():
         return readings
     return readings.view(OPAQUE)[index].view(READING_DTYPE)

@@ -100,8 +100,8 @@ def pack_mixed(readings: NDArray[np.void]) -> Iterator[Packed]:
         return
     block = readings["measured_ms"] // BLOCK_MS
     second = readings["measured_ms"] % BLOCK_MS // 1000
-    lateness = (readings["received_ms"] - readings["measured_ms"]) // 1000
-    lateness[lateness * 1000 <= LIVE_AGE_MS_MAX] = 0
+    lateness = readings["received_ms"] - readings["measured_ms"]
+    lateness = np.where(lateness > LIVE_AGE_MS_MAX, lateness // 1000, 0)
     order = np.lexsort((lateness, readings["level"], second, readings["sharer"], block))
     block, second, lateness, readings = block[order], second[order], lateness[order], readings[order]
     same = (block[1:] == block[:-1]) & (readings["sharer"][1:] == readings["sharer"][:-1])

@@ -34,6 +34,20 @@ class HistoryState(msgspec.Struct, frozen=True):
     replay_after: int = 0
 
 
+class Opened(NamedTuple):
+    """What was found.
+
+    Attributes:
+        state: How far the store is.
+        newest: Everybody's newest reading as it was written last, empty at first.
+        set_aside: Where the damaged store was moved, empty if all was well.
+    """
+
+    state: HistoryState
+    newest: bytes
+    set_aside: str
+
+
 class ClosedBlock(NamedTuple):
     """One block of everybody, in the order of sharers."""
 
@@ -45,7 +59,7 @@ class Flush(NamedTuple):
     """What is written in one transaction.
 
     Attributes:
-        closed: Blocks that are complete; none of them was written before.
+        closed: Blocks that are complete; merged with what is there if one was written before.
         beside: Later readings; merged with what is beside already.
         state: How far the store is after this.
         newest: Everybody's newest reading, as bytes; empty if what the store has is good.
@@ -63,8 +77,8 @@ class HistoryStore(Protocol):
     Everything raises `HistoryFailedError`.
     """
 
-    def open(self) -> tuple[HistoryState, bytes]:
-        """How far the store is, and everybody's newest reading as it was written last (empty at first)."""
+    def open(self) -> Opened:
+        """Open, or begin anew if what is there is damaged: alarms do not wait for history."""
         ...
 
     def write(self, flush: Flush) -> None:

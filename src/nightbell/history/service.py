@@ -47,6 +47,7 @@ GRACE_MS: Final = 20 * 60_000
 """How long a block stays open after its end: live readings are up to 15 min old, and clocks differ."""
 
 _DAY_MS: Final = 86_400_000
+_CLOCK_SLACK_BLOCKS: Final = 8
 _ABSORB_AT: Final = 8192
 """Readings: enough that the array operations cost nothing each, few enough that a read waits under a
 millisecond."""
@@ -102,6 +103,7 @@ class History:
         self._newest_came_late = False
         self._dropped = 0
         self._failure: HistoryFailedError | None = None
+        self._set_aside = ""
         self._try_again_ms = 0
         self._flush_task: asyncio.Task[None] | None = None
         self._writer = ThreadPoolExecutor(1, "history-write")
@@ -118,14 +120,20 @@ class History:
         """
         loop = asyncio.get_running_loop()
         try:
-            self._state, newest = await loop.run_in_executor(self._writer, self._store.open)
+            opened = await loop.run_in_executor(self._writer, self._store.open)
         except HistoryFailedError as error:
+            self._writer.shutdown()
+            self._reader.shutdown()
             sentence = catalogue().say("history.cannot_open", place=error.place, detail=error.detail)
             raise PlatformError(ErrorCode.INTERNAL, sentence) from error
+        self._state = opened.state
+        self._set_aside = opened.set_aside
+        if opened.set_aside:
+            _log.error("history.set_aside", moved_to=opened.set_aside)
         self._closed_upto = self._state.closed_upto
         self._last_seq = self._state.replay_after
-        if newest:
-            self._newest = np.frombuffer(newest, READING_DTYPE).copy()
+        if opened.newest:
+            self._newest = np.frombuffer(opened.newest, READING_DTYPE).copy()
         return self._state.replay_after
 
     def restore(self, groups: Iterable[Group]) -> None:
@@ -220,6 +228,8 @@ class History:
             failing = catalogue().say(
                 "history.failing", place=self._failure.place, detail=self._failure.detail
             )
+        elif self._set_aside:
+            failing = catalogue().say("history.set_aside", moved_to=self._set_aside)
         return HistoryHealth(
             flushed_seq=self._state.replay_after,
             open_readings=sum(block.count for block in blocks) + self._beside_count + self._pending_count,
@@ -246,6 +256,10 @@ class History:
         if group.seq == VOLATILE_SEQ or group.seq <= self._last_seq:
             return
         closed_before = block_of(group.recorded_ms - GRACE_MS)
+        if closed_before + _CLOCK_SLACK_BLOCKS < self._closed_upto:
+            # The clock was wrong by more than a day and is right again: blocks written early are merged with.
+            self._absorb()
+            self._closed_upto = closed_before - 1
         if closed_before > self._closed_upto + 1:
             self._absorb()
             self._closed_upto = closed_before - 1

@@ -31,7 +31,7 @@ LATE_MS: Final = 6 * 60_000
 """An upload whose newest reading is later than this may come from a slow clock: 5 min and some."""
 
 EXACT_MS: Final = 60_000
-"""From here on a clock known from `sent_at` is wrong: less is the network. Also what moves an offset."""
+"""From here on a clock known from `sent_at` is wrong: less is the network."""
 
 SLOW_MS_MAX: Final = 65 * 60_000
 """The slowest clock believed from readings alone: an hour, as from a wrong daylight saving rule."""
@@ -164,8 +164,6 @@ class Clocks:
             return None
         self._suspicions.pop(credential, None)
         new_ms = 0 if -FUTURE_MS_MAX <= believed <= patience_ms else round(believed / 1000) * 1000
-        if abs(new_ms - offset_ms) <= EXACT_MS:
-            return None
         self.restore(credential, new_ms)
         return ClockChange(uploader.sharer, credential, new_ms, evidence.received_ms)
 

@@ -52,6 +52,9 @@ class Recent:
         keys = readings["measured_ms"] // 1000 * _LEVELS + readings["level"]
         order = np.lexsort((-keys, sharers))
         sharers, keys, sources = sharers[order], keys[order], readings["source"][order]
+        # The same reading twice in one commit counts once: it must not push out another.
+        again = np.concatenate(([False], (sharers[1:] == sharers[:-1]) & (keys[1:] == keys[:-1])))
+        sharers, keys, sources = sharers[~again], keys[~again], sources[~again]
         starts = np.flatnonzero(np.concatenate(([True], sharers[1:] != sharers[:-1])))
         rank = np.arange(len(sharers)) - np.repeat(starts, np.diff(np.append(starts, len(sharers))))
         # Newest first: at most KEPT passes, each with at most one reading of a sharer, usually one pass in

@@ -1,10 +1,11 @@
 """What handlers are handed: the house, and who asks."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from nightbell.web.gather import reader_of
 from nightbell.web.guard import Caller, caller_of, check_sent_by_us, require
@@ -30,9 +31,9 @@ class Visit(NamedTuple):
     now_ms: int
 
 
-InHouse = Annotated[House, Dependency(skip_validation=True)]
-InAsking = Annotated[Asking, Dependency(skip_validation=True)]
-InVisit = Annotated[Visit, Dependency(skip_validation=True)]
+InHouse = SkipValidation[NamedDependency[House]]
+InAsking = SkipValidation[NamedDependency[Asking]]
+InVisit = SkipValidation[NamedDependency[Visit]]
 
 
 def headers_of(request: AnyRequest) -> dict[str, str]:

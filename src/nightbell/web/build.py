@@ -154,7 +154,8 @@ def _on_framework(request: AnyRequest, error: HTTPException) -> Response[Any]:
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
         first = error.extra[0]
         fields = {
-            name: str(first.get(key, ""))[:_WHY_CHARS_MAX] for name, key in (("where", "key"), ("why", "message"))
+            name: str(first.get(key, ""))[:_WHY_CHARS_MAX]
+            for name, key in (("where", "key"), ("why", "message"))
         }
     kind = PlatformError if error.status_code >= _SERVER_FAULT else CallerError
     ours = kind(code, house.words.say(f"errors.{code}"), **fields)  # type: ignore[arg-type]

@@ -171,7 +171,11 @@ class Front:
         sentence = self._words.say("page.too_large", bytes=limit)
         answer = answer_of(CallerError(ErrorCode.TOO_LARGE, sentence), self._words)
         # What is still on its way is not read: the connection ends here.
-        headers = ((b"content-type", TYPE.encode()), (b"cache-control", b"no-store"), (b"connection", b"close"))
+        headers = (
+            (b"content-type", TYPE.encode()),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+        )
         return DoorAnswer(answer.status, headers, msgspec.json.encode(answer.document))
 
     async def _static(self, scope: Scope, send: Send) -> None:
@@ -191,7 +195,5 @@ class Front:
 
 async def _answer(send: Send, answer: DoorAnswer) -> None:
     length = (b"content-length", str(len(answer.body)).encode())
-    await send(
-        {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]}
-    )
+    await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
     await send({"type": "http.response.body", "body": answer.body})

@@ -125,9 +125,7 @@ def range_of(limits: Limits) -> Range:
 
 def readings_in(packed: NDArray[np.void]) -> list[Reading]:
     """Packed readings as readings."""
-    return [
-        Reading(0, int(row["measured_ms"]), 0, int(row["level"]), int(row["trend"]), 0) for row in packed
-    ]
+    return [Reading(0, int(row["measured_ms"]), 0, int(row["level"]), int(row["trend"]), 0) for row in packed]
 
 
 async def readings_of(house: House, sharer: int, *, hours: int, now_ms: int) -> list[Reading]:
@@ -142,7 +140,8 @@ def newest_of(house: House, sharer: int) -> Reading | None:
     """The newest reading; also one that could not be made durable, for it may be the one that matters."""
     durable = house.history.newest(sharer)
     state = house.evaluation.state_of(sharer)
-    if state.measured_ms > (durable.measured_ms if durable else 0):
+    # History keeps whole seconds.
+    if state.measured_ms // 1000 > (durable.measured_ms // 1000 if durable else 0):
         return Reading(sharer, state.measured_ms, 0, state.level, Trend.NONE, 0)
     return durable
 
@@ -167,9 +166,7 @@ async def look_at(
     Raises:
         CallerError: `NOT_FOUND`: the caller may see nothing.
     """
-    sight = await house.access.open(
-        viewer=caller.identity, sharer=person.sharer, what=what, now_ms=now_ms
-    )
+    sight = await house.access.open(viewer=caller.identity, sharer=person.sharer, what=what, now_ms=now_ms)
     follow = None if person.id == caller.person.id else follow_of(house, caller, person.sharer)
     recent: list[Reading] = []
     if sight is Sight.GRAPH and hours:

@@ -95,7 +95,9 @@ def seal_of(bearer: str) -> str:
     return hashlib.sha256(_SEAL_PURPOSE + bearer.encode()).hexdigest()[:32]
 
 
-def check_sent_by_us(headers: Mapping[str, str], method: str, house: House, *, by_cookie: bool, seal: str = "") -> None:
+def check_sent_by_us(
+    headers: Mapping[str, str], method: str, house: House, *, by_cookie: bool, seal: str = ""
+) -> None:
     """Let a change through only if a page of ours asked for it.
 
     Args:

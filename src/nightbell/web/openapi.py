@@ -14,8 +14,8 @@ from nightbell.deliver.events import (
     SystemOut,
 )
 from nightbell.publish.native import Upload, UploadAnswer
-from nightbell.web.guard import COOKIE
 from nightbell.web.problem import TYPE, ProblemDocument
+from nightbell.web.stream import COOKIE
 
 Document = dict[str, Any]
 """JSON of the OpenAPI specification, version 3.1."""
@@ -36,16 +36,23 @@ EVENTS: Final = {
 _REF: Final = "#/components/schemas/{name}"
 _STREAM_REF: Final = "#/components/schemas/Stream.{name}"
 
-_SECURITY: Final = [{"bearer": []}, {"cookie": []}]
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"cookie": []}]
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A grant from sign-in, or a key."},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The grant of our own pages."},
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The grant of our own pages.",
+    },
 }
 
 
 def whole_document(framework: Document) -> Document:
     """The document of everything, from the framework's own."""
-    door, door_parts = msgspec.json.schema_components([Upload, UploadAnswer, ProblemDocument], ref_template=_REF)
+    door, door_parts = msgspec.json.schema_components(
+        [Upload, UploadAnswer, ProblemDocument], ref_template=_REF
+    )
     upload, answer, problem = door
     events, stream_parts = msgspec.json.schema_components(EVENTS.values(), ref_template=_STREAM_REF)
     schemas = framework.setdefault("components", {}).setdefault("schemas", {})
@@ -95,7 +102,8 @@ def _stream(events: dict[str, Document]) -> Document:
         "description": (
             "Server-sent events: a snapshot first, then what happens, as it happens, and a heartbeat every 10 s "
             "that proves that alarms are being evaluated. Nothing heard until `stream_until_ms`: you are not "
-            "being watched. `Last-Event-ID` resumes. Event names: " + ", ".join(f"`{name}`" for name in events)
+            "being watched. `Last-Event-ID` resumes. Event names: "
+            + ", ".join(f"`{name}`" for name in events)
         ),
         "parameters": [
             {

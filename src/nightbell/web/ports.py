@@ -73,9 +73,7 @@ class Accounts(Protocol):
 class Follows(Protocol):
     """Who follows whom."""
 
-    async def invite(
-        self, *, sharer: str, may_see_graph: bool, may_be_told: bool, now_ms: int
-    ) -> Invitation:
+    async def invite(self, *, sharer: str, may_see_graph: bool, may_be_told: bool, now_ms: int) -> Invitation:
         """A new invitation; its secret is in this answer and nowhere else."""
         ...
 

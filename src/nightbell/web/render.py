@@ -1,10 +1,11 @@
 """Pages from templates: every word from the catalogue, every value escaped, nothing inline."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import jinja2
 import msgspec
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from nightbell.account.person import Person
 from nightbell.web.files import Files
@@ -104,4 +105,4 @@ class Pages:
         return self._templates.get_template(template).render(values)
 
 
-InPages = Annotated[Pages, Dependency(skip_validation=True)]
+InPages = SkipValidation[NamedDependency[Pages]]

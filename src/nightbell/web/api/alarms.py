@@ -3,19 +3,20 @@
 from typing import Annotated
 
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter
 
-from nightbell.alarm.effects import AlarmView
+from nightbell.alarm.effects import AlarmView, Entry
+from nightbell.deliver.record import Told
 from nightbell.web.api.forms import alarm_out
 from nightbell.web.asking import Asking, InAsking, InHouse
 from nightbell.web.gather import newest_of, nothing_here, story_of
 from nightbell.web.ports import House
-from nightbell.web.show.alarms import story_entry, told_line
+from nightbell.web.show.alarms import Reader, story_entry, told_line
 from nightbell.web.show.readings import rely_until_ms
 from nightbell.web.wire import AlarmStory, Done, EntryOut, OneAlarm, ReceiptIn, StepOut, ToldOut
 
-AlarmId = Annotated[str, Parameter(description="Alarm id: 32 hex digits.", max_length=64)]
-NotificationId = Annotated[str, Parameter(description="Notification id: 32 hex digits.", max_length=64)]
+AlarmId = Annotated[str, PathParameter(description="Alarm id: 32 hex digits.", max_length=64)]
+NotificationId = Annotated[str, PathParameter(description="Notification id: 32 hex digits.", max_length=64)]
 
 
 class AlarmsApi(Controller):
@@ -30,27 +31,12 @@ class AlarmsApi(Controller):
         caller, reader, now_ms = asking
         alarm, person, timeline = await story_of(house, caller, alarm_id, now_ms=now_ms)
         newest = newest_of(house, person.sharer)
-        entries = timeline.entries if timeline else ()
-        told = timeline.told if timeline else ()
         return AlarmStory(
             server_ms=now_ms,
             rely_until_ms=rely_until_ms(newest.measured_ms if newest else 0),
             alarm=alarm_out(alarm, person, reader),
-            entries=[
-                EntryOut(entry.at_ms, entry.kind.value, line.title, line.reason)
-                for entry in entries
-                if (line := story_entry(entry, reader))
-            ],
-            told=[
-                ToldOut(
-                    line.name,
-                    line.what,
-                    one.notification.at_ms,
-                    [StepOut(step.text, step.done) for step in line.steps],
-                )
-                for one in told
-                if (line := told_line(one, alarm, reader))
-            ],
+            entries=[_entry_out(entry, reader) for entry in (timeline.entries if timeline else ())],
+            told=[_told_out(told, alarm, reader) for told in (timeline.told if timeline else ())],
             cut=timeline is not None and timeline.cut,
         )
 
@@ -72,7 +58,7 @@ class AlarmsApi(Controller):
 
     @post("/notifications/{notification_id:str}/receipt", status_code=200, operation_id="receipt")
     async def receipt(
-        self, house: InHouse, asking: InAsking, notification_id: NotificationId, data: ReceiptIn
+        self, house: InHouse, asking: InAsking, notification_id: NotificationId, data: JSONBody[ReceiptIn]
     ) -> Done:
         """Prove that a notification arrived, or that a person looked at it. Neither is an answer."""
         await house.deliver.receipt(
@@ -82,6 +68,17 @@ class AlarmsApi(Controller):
             now_ms=asking.now_ms,
         )
         return Done()
+
+
+def _entry_out(entry: Entry, reader: Reader) -> EntryOut:
+    line = story_entry(entry, reader)
+    return EntryOut(entry.at_ms, entry.kind.value, line.title, line.reason)
+
+
+def _told_out(told: Told, alarm: AlarmView, reader: Reader) -> ToldOut:
+    line = told_line(told, alarm, reader)
+    steps = [StepOut(step.text, step.done) for step in line.steps]
+    return ToldOut(line.name, line.what, told.notification.at_ms, steps)
 
 
 def _one_alarm(alarm: AlarmView, house: House, asking: Asking) -> OneAlarm:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from litestar import Controller, get, post, put
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter
 
 from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.limits import Limits
@@ -26,7 +26,7 @@ from nightbell.web.wire import (
 )
 from nightbell.words.errors import CallerError, ErrorCode
 
-FollowId = Annotated[str, Parameter(description="Follow id.", max_length=64)]
+FollowId = Annotated[str, PathParameter(description="Follow id.", max_length=64)]
 Verb = Literal["confirm", "refuse", "pause", "resume", "end"]
 
 LOOKS_SHOWN = 200
@@ -39,7 +39,7 @@ class FollowsApi(Controller):
     tags = ("follows",)
 
     @post("/invitations", status_code=200, operation_id="invite")
-    async def invite(self, house: InHouse, asking: InAsking, data: InvitationIn) -> InvitationOut:
+    async def invite(self, house: InHouse, asking: InAsking, data: JSONBody[InvitationIn]) -> InvitationOut:
         """Invite one person. The link works once, for 48 hours; the follow begins when you confirm it."""
         invitation = await house.follows.invite(
             sharer=asking.caller.person.id,
@@ -51,7 +51,7 @@ class FollowsApi(Controller):
         return InvitationOut(invitation.secret, link, invitation.expires_ms)
 
     @post("/invitations/look", status_code=200, operation_id="look_at_invitation")
-    async def look(self, house: InHouse, asking: InAsking, data: SecretIn) -> InvitationLook:
+    async def look(self, house: InHouse, asking: InAsking, data: JSONBody[SecretIn]) -> InvitationLook:
         """What an invitation offers. Looking changes nothing."""
         view = house.follows.invitation(data.secret, asking.now_ms)
         if view is None:
@@ -59,7 +59,7 @@ class FollowsApi(Controller):
         return InvitationLook(view.sharer_name, view.may_see_graph, view.may_be_told, view.expires_ms)
 
     @post("/invitations/accept", status_code=200, operation_id="accept_invitation")
-    async def accept(self, house: InHouse, asking: InAsking, data: SecretIn) -> FollowOut:
+    async def accept(self, house: InHouse, asking: InAsking, data: JSONBody[SecretIn]) -> FollowOut:
         """Say yes to an invitation. The sharer then confirms."""
         follow = await house.follows.accept(
             secret=data.secret, follower=asking.caller.person.id, now_ms=asking.now_ms
@@ -106,7 +106,7 @@ class FollowsApi(Controller):
 
     @put("/follows/{follow_id:str}/permissions", operation_id="set_permissions")
     async def permissions(
-        self, house: InHouse, asking: InAsking, follow_id: FollowId, data: PermissionsIn
+        self, house: InHouse, asking: InAsking, follow_id: FollowId, data: JSONBody[PermissionsIn]
     ) -> FollowOut:
         """The sharer changes what a follower may."""
         follow = await house.follows.set_permissions(
@@ -129,7 +129,7 @@ class FollowsApi(Controller):
 
     @put("/follows/{follow_id:str}/limits", operation_id="set_limits")
     async def set_limits(
-        self, house: InHouse, asking: InAsking, follow_id: FollowId, data: Limits
+        self, house: InHouse, asking: InAsking, follow_id: FollowId, data: JSONBody[Limits]
     ) -> LimitsOut:
         """Change one's own limits. They are evaluated at once; one that is not safe is refused with its reason."""
         follow = await house.follows.set_limits(

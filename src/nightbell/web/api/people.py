@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from nightbell.follow.follow import Sight
 from nightbell.web.api.forms import alarm_out, reading_out, tile_out
@@ -25,8 +25,8 @@ from nightbell.web.show.readings import limit_lines, rely_until_ms, summary_text
 from nightbell.web.wire import Alarms, Done, OnePerson, Readings, SensorIn, Snooze, Tiles
 from nightbell.words.conditions import Family
 
-PersonId = Annotated[str, Parameter(description="Person id.", max_length=64)]
-Hours = Annotated[int, Parameter(description="How many hours, 1 to 24.", ge=1, le=24)]
+PersonId = Annotated[str, PathParameter(description="Person id.", max_length=64)]
+Hours = Annotated[int, QueryParameter(description="How many hours, 1 to 24.", ge=1, le=24)]
 
 CHANGE_HOURS = 1
 """How far back readings are read to say how the number changes."""
@@ -99,7 +99,9 @@ class PeopleApi(Controller):
         )
 
     @post("/people/{person_id:str}/snooze", status_code=200, operation_id="snooze")
-    async def snooze(self, house: InHouse, asking: InAsking, person_id: PersonId, data: Snooze) -> Done:
+    async def snooze(
+        self, house: InHouse, asking: InAsking, person_id: PersonId, data: JSONBody[Snooze]
+    ) -> Done:
         """Be left in peace about one family for a while. It ends by itself and never hides urgent low."""
         person = sharer_of(house, person_id)
         follow = follow_of(house, asking.caller, person.sharer)
@@ -115,7 +117,7 @@ class PeopleApi(Controller):
         return Done()
 
     @post("/sensor", status_code=200, operation_id="sensor_started")
-    async def sensor(self, house: InHouse, asking: InAsking, data: SensorIn) -> Done:
+    async def sensor(self, house: InHouse, asking: InAsking, data: JSONBody[SensorIn]) -> Done:
         """Say that a new sensor warms up: nobody is told of missing readings meanwhile; it ends by itself."""
         await house.answers.sensor_started(
             identity=asking.caller.identity, warm_up_minutes=data.warm_up_minutes, now_ms=asking.now_ms

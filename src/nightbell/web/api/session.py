@@ -1,6 +1,7 @@
 """Signing in and out, and oneself."""
 
 from litestar import Controller, Response, get, post, put
+from litestar.params import JSONBody
 
 from nightbell.web.api.forms import grant_out, me_out
 from nightbell.web.asking import AnyRequest, InAsking, InHouse, headers_of
@@ -16,7 +17,7 @@ class SessionApi(Controller):
     tags = ("session",)
 
     @post("/sign-in", status_code=200, operation_id="sign_in", security=[])
-    async def sign_in(self, request: AnyRequest, house: InHouse, data: SignIn) -> Grant:
+    async def sign_in(self, request: AnyRequest, house: InHouse, data: JSONBody[SignIn]) -> Grant:
         """Give a device a grant for a name and a password. Wrong ones bring delay, never a lock."""
         check_sent_by_us(headers_of(request), request.method, house, by_cookie=False)
         signed_in = await house.accounts.sign_in(
@@ -54,10 +55,9 @@ class SessionApi(Controller):
         return me_out(asking.caller.person)
 
     @put("/me", operation_id="change_me")
-    async def change_me(self, house: InHouse, asking: InAsking, data: MeChange) -> Me:
+    async def change_me(self, house: InHouse, asking: InAsking, data: JSONBody[MeChange]) -> Me:
         """Change unit, time zone or e-mail. Hours of alarms follow the zone at once."""
         person = await house.accounts.set_person(
             asking.caller.person.id, now_ms=asking.now_ms, email=data.email, unit=data.unit, zone=data.zone
         )
         return me_out(person)
-

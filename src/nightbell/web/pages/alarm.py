@@ -1,6 +1,7 @@
 """One alarm: its story, and the answer to it."""
 
 from litestar import Controller, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from nightbell.web.asking import AnyRequest, InHouse
@@ -17,7 +18,9 @@ class AlarmPages(Controller):
     include_in_schema = False
 
     @get("/{alarm_id:str}")
-    async def alarm(self, request: AnyRequest, house: InHouse, pages: InPages, alarm_id: str) -> Page:
+    async def alarm(
+        self, request: AnyRequest, house: InHouse, pages: InPages, alarm_id: FromPath[str]
+    ) -> Page:
         """The story of one alarm, with its reasons."""
         asking = asking_of(request, house)
         view = await alarm_view(house, asking, alarm_id)
@@ -25,7 +28,7 @@ class AlarmPages(Controller):
         return page(pages.render("alarm.html", frame=frame, alarm=view))
 
     @post("/{alarm_id:str}/answer", status_code=200)
-    async def answer(self, request: AnyRequest, house: InHouse, alarm_id: str) -> Redirect:
+    async def answer(self, request: AnyRequest, house: InHouse, alarm_id: FromPath[str]) -> Redirect:
         """ "I've got it"."""
         asking, _ = await asking_by_form(request, house)
         _, person = await alarm_of(house, asking.caller, alarm_id)
@@ -33,7 +36,7 @@ class AlarmPages(Controller):
         return go_to(f"/people/{person.id}")
 
     @post("/{alarm_id:str}/undo", status_code=200)
-    async def undo(self, request: AnyRequest, house: InHouse, alarm_id: str) -> Redirect:
+    async def undo(self, request: AnyRequest, house: InHouse, alarm_id: FromPath[str]) -> Redirect:
         """Take the answer back."""
         asking, _ = await asking_by_form(request, house)
         _, person = await alarm_of(house, asking.caller, alarm_id)

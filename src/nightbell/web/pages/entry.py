@@ -87,7 +87,9 @@ class EntryPages(Controller):
         if offered is None:
             said = house.words.say("page.invitation_unknown")
             frame = _frame(request, house, pages, visit, said=said, wrong=True)
-            return page(pages.render("invitation.html", frame=frame, view=None), status=STATUS[ErrorCode.EXPIRED])
+            return page(
+                pages.render("invitation.html", frame=frame, view=None), status=STATUS[ErrorCode.EXPIRED]
+            )
         view = _offered(offered, secret, house, visit)
         frame = _frame(request, house, pages, visit)
         return page(pages.render("invitation.html", frame=frame, view=view))
@@ -106,7 +108,11 @@ class EntryPages(Controller):
 
 def _sign_in_page(pages: Pages, house: House, there: str, *, said: str, status: int = 200) -> Page:
     frame = pages.frame(
-        me=None, place="", now_ms=house.clock.now_ms(), said=said, wrong=status != 200  # noqa: PLR2004 HTTP OK
+        me=None,
+        place="",
+        now_ms=house.clock.now_ms(),
+        said=said,
+        wrong=status != 200,  # noqa: PLR2004 HTTP OK
     )
     return page(pages.render("sign_in.html", frame=frame, next=there), status=status)
 

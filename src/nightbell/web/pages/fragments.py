@@ -1,6 +1,7 @@
 """Parts of pages, drawn anew for a page that is open. The same templates as the pages themselves."""
 
 from litestar import Controller, get
+from litestar.params import FromPath
 
 from nightbell.web.asking import AnyRequest, InHouse
 from nightbell.web.gather import sharer_of
@@ -27,13 +28,17 @@ class FragmentPages(Controller):
         return page(pages.render("_tiles.html", tiles=await tile_views(house, asking_of(request, house))))
 
     @get("/people/{person_id:str}/now")
-    async def now(self, request: AnyRequest, house: InHouse, pages: InPages, person_id: str) -> Page:
+    async def now(
+        self, request: AnyRequest, house: InHouse, pages: InPages, person_id: FromPath[str]
+    ) -> Page:
         """One person's number."""
         person = await person_view(house, asking_of(request, house), sharer_of(house, person_id))
         return page(pages.render("_now.html", person=person))
 
     @get("/people/{person_id:str}/alarms")
-    async def alarms(self, request: AnyRequest, house: InHouse, pages: InPages, person_id: str) -> Page:
+    async def alarms(
+        self, request: AnyRequest, house: InHouse, pages: InPages, person_id: FromPath[str]
+    ) -> Page:
         """One person's alarms."""
         asking = asking_of(request, house)
         person = await person_view(house, asking, sharer_of(house, person_id))

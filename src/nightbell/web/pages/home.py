@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from nightbell.follow.limits import Limits
@@ -40,14 +41,16 @@ class HomePages(Controller):
         )
 
     @get("/people/{person_id:str}")
-    async def person(self, request: AnyRequest, house: InHouse, pages: InPages, person_id: str) -> Page:
+    async def person(
+        self, request: AnyRequest, house: InHouse, pages: InPages, person_id: FromPath[str]
+    ) -> Page:
         """One person: number, graph, alarms, one's own limits."""
         asking = asking_of(request, house)
         return await _person_page(request, house, pages, asking, person_id)
 
     @post("/people/{person_id:str}/limits", status_code=200)
     async def limits(
-        self, request: AnyRequest, house: InHouse, pages: InPages, person_id: str
+        self, request: AnyRequest, house: InHouse, pages: InPages, person_id: FromPath[str]
     ) -> Response[Any]:
         """Change one's own limits; one that is not safe comes back with its reason and what was typed."""
         asking, form = await asking_by_form(request, house)
@@ -69,7 +72,7 @@ class HomePages(Controller):
         return go_to(f"/people/{person_id}", said="limits")
 
     @post("/people/{person_id:str}/snooze", status_code=200)
-    async def snooze(self, request: AnyRequest, house: InHouse, person_id: str) -> Redirect:
+    async def snooze(self, request: AnyRequest, house: InHouse, person_id: FromPath[str]) -> Redirect:
         """Quiet about one family for a while."""
         asking, form = await asking_by_form(request, house)
         follow = follow_of(house, asking.caller, sharer_of(house, person_id).sharer)

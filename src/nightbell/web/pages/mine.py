@@ -3,6 +3,7 @@
 from typing import Final
 
 from litestar import Controller, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from nightbell.web.api.follows import LOOKS_SHOWN
@@ -44,7 +45,7 @@ class MinePages(Controller):
         return _followers_page(request, house, pages, asking, link=link)
 
     @post("/follows/{follow_id:str}/permissions", status_code=200)
-    async def permissions(self, request: AnyRequest, house: InHouse, follow_id: str) -> Redirect:
+    async def permissions(self, request: AnyRequest, house: InHouse, follow_id: FromPath[str]) -> Redirect:
         """Change what a follower may."""
         asking, form = await asking_by_form(request, house)
         await house.follows.set_permissions(
@@ -57,7 +58,9 @@ class MinePages(Controller):
         return go_to("/followers", said="permissions")
 
     @post("/follows/{follow_id:str}/{verb:str}", status_code=200)
-    async def move(self, request: AnyRequest, house: InHouse, follow_id: str, verb: str) -> Redirect:
+    async def move(
+        self, request: AnyRequest, house: InHouse, follow_id: FromPath[str], verb: FromPath[str]
+    ) -> Redirect:
         """Confirm, refuse, pause, resume or end a follow."""
         asking, _ = await asking_by_form(request, house)
         if verb not in VERBS:
@@ -96,9 +99,7 @@ class MinePages(Controller):
     async def settings(self, request: AnyRequest, house: InHouse, pages: InPages) -> Page:
         """One's own unit, zone and address, and how one is reached."""
         asking = asking_of(request, house)
-        return page(
-            pages.render("settings.html", frame=frame_of(request, house, pages, asking, "settings"))
-        )
+        return page(pages.render("settings.html", frame=frame_of(request, house, pages, asking, "settings")))
 
     @post("/settings", status_code=200)
     async def save_settings(self, request: AnyRequest, house: InHouse) -> Redirect:

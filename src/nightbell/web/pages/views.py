@@ -236,9 +236,7 @@ async def alarm_view(house: House, asking: Asking, alarm_id: str) -> AlarmPageVi
     """One alarm with its story."""
     caller, reader, now_ms = asking
     alarm, person, timeline = await story_of(house, caller, alarm_id, now_ms=now_ms)
-    title = house.words.say(
-        "page.alarm_title", name=person.name, condition=reader.condition(alarm.condition)
-    )
+    title = house.words.say("page.alarm_title", name=person.name, condition=reader.condition(alarm.condition))
     return AlarmPageView(
         id=alarm.id,
         person=person.id,

@@ -1,4 +1,4 @@
-"""One alarm as a person reads it: a title, a chip, the bar that asks for an answer, the story with its reasons."""
+"""One alarm as a person reads it: its title, the bar that asks for an answer, the story with its reasons."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple

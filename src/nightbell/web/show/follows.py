@@ -110,7 +110,9 @@ def _limit_from(
     def minutes(field: str, kept: int) -> int:
         text = form.get(f"{word}.{field}", str(kept)).strip() or "0"
         if not (text.isascii() and text.isdecimal() and len(text) <= _MINUTES_DIGITS):
-            raise CallerError(ErrorCode.GUARDRAIL, words.say("page.limit_bad_number", what=what), condition=word)
+            raise CallerError(
+                ErrorCode.GUARDRAIL, words.say("page.limit_bad_number", what=what), condition=word
+            )
         return int(text)
 
     limit = before.limit

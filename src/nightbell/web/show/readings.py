@@ -24,8 +24,8 @@ from nightbell.words.glucose import (
 from nightbell.words.trend import Trend
 
 OLD_AFTER_MS: Final = RELY_FOR_MS
-"""From this age a number is shown struck through and may no longer be relied on: two readings of a five-minute
-sensor are missing, with a minute's grace for the way."""
+"""From this age a number is struck through and may no longer be relied on: two readings of a five-minute sensor
+are missing, with a minute's grace for the way."""
 
 GONE_AFTER_MS: Final = 15 * MINUTE_MS
 """From this age the number is replaced by words: what is not live is not a number (publish/reading.py)."""
@@ -137,9 +137,12 @@ def arrow_name(trend: int, change_mgdl_per_5min: int | None) -> str:
     return Trend.FLAT.name.lower()
 
 
+_PLACED: Final[dict[int, int]] = {CENSORED_LOW: PLOT_LOW_MGDL, CENSORED_HIGH: PLOT_HIGH_MGDL}
+
+
 def plot_value(level: int, unit: Unit) -> float:
     """Where a level stands on a graph in the viewer's unit."""
-    placed = {CENSORED_LOW: PLOT_LOW_MGDL, CENSORED_HIGH: PLOT_HIGH_MGDL}.get(level, level)
+    placed = _PLACED.get(level, level)
     return float(placed) if unit is Unit.MGDL else mmol_tenths(placed) / 10
 
 
@@ -269,7 +272,9 @@ def sparkline(
         x = round(_SPARK_WIDTH * (reading.measured_ms - from_ms) / (now_ms - from_ms), 1)
         joined = before_ms and reading.measured_ms - before_ms <= GAP_MS
         # A lone reading gets a stub, or it would not be drawn at all.
-        strokes.append(f"L{x} {y_of(reading.level)}" if joined else f"M{x} {y_of(reading.level)}h{_SPARK_STUB}")
+        strokes.append(
+            f"L{x} {y_of(reading.level)}" if joined else f"M{x} {y_of(reading.level)}h{_SPARK_STUB}"
+        )
         before_ms = reading.measured_ms
     return Spark(
         width=_SPARK_WIDTH,

@@ -11,6 +11,7 @@ const LOST_AFTER_MS = 75000;
 
 const pill = document.getElementById("watch");
 const pillText = document.getElementById("watch-text");
+const pillAge = document.getElementById("watch-age");
 const said = document.getElementById("watch-said");
 const strip = document.getElementById("trying");
 const lostPlace = document.getElementById("lost");
@@ -20,7 +21,7 @@ let lastSign = mark();
 let everSeen = false;
 let serverSaysBlind = false;
 let serverSays = "";
-let state = "unknown";
+let state = "";
 let quiet = false;
 
 export function heardHeartbeat({ watching, why }) {
@@ -58,14 +59,14 @@ function stateNow() {
 export function showWatch() {
   if (!pill) return;
   const next = stateNow();
-  const text =
-    next === "watching" ? say("watch_seen", { age: spanText(elapsedSince(lastSign)) }) : say(`watch_${next}`);
-  if (pillText.textContent !== text) pillText.textContent = text;
+  const age = next === "watching" ? say("watch_seen", { age: spanText(elapsedSince(lastSign)) }) : "";
+  if (pillAge.textContent !== age) pillAge.textContent = age;
   if (next === state) return;
   const before = state;
   state = next;
   pill.dataset.state = next;
-  said.textContent = say(`watch_${next === "watching" ? "watching" : next}`);
+  pillText.textContent = say(`watch_${next}`);
+  said.textContent = say(`watch_${next}`);
   if (!strip.dataset.back) strip.textContent = next === "trying" ? serverSays || say("trying") : "";
   document.title = next === "lost" ? `${say("watch_lost")} · ${say("brand")}` : title;
   if (next === "lost") showLost();

@@ -22,6 +22,9 @@ _LOW_FROM: Final = 38
 _HIGH_TO: Final = 1023
 """An upload's 38 and 39 are LOW; 401 and more are HIGH as far as a sensor's ten bits go."""
 
+EGVS_MAX: Final = 2_880
+"""Readings in one upload: two days, a minute apart. Clients send up to one day."""
+
 _DATE: Final = re.compile(r"/?Date\((-?[0-9]{1,16})(?:[+-][0-9]{4})?\)/?")
 _TIMES: Final = ("st", "dt", "wt")
 _INT_DIGITS_MAX: Final = 18
@@ -56,9 +59,9 @@ _DATE_CHARS_MAX: Final = 40
 
 
 def uploaded(body: object) -> list[RawReading] | None:
-    """The raw readings of an upload, newest first; None if the body is no upload at all."""
+    """The raw readings of an upload, newest first; None if the body is no upload, or is absurdly long."""
     egvs = lowered(body).get("egvs")
-    if not isinstance(egvs, list):
+    if not isinstance(egvs, list) or len(egvs) > EGVS_MAX:
         return None
     raw = [_raw(egv) for egv in egvs]
     # The newest speaks about the uploader's clock and must be heard soonest; what has no time goes last.

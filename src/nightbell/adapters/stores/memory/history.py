@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from nightbell.history.packing import Packed, merge
-from nightbell.history.ports import Flush, HistoryFailedError, HistoryState
+from nightbell.history.ports import Flush, HistoryFailedError, HistoryState, Opened
 
 
 class MemoryHistoryDisk:
@@ -33,21 +33,20 @@ class MemoryHistoryStore:
     def __init__(self, disk: MemoryHistoryDisk | None = None) -> None:
         self.disk = disk or MemoryHistoryDisk()
 
-    def open(self) -> tuple[HistoryState, bytes]:
+    def open(self) -> Opened:
         """As the port says."""
         self._raise_if_broken()
-        return self.disk.state, self.disk.newest
+        return Opened(self.disk.state, self.disk.newest, "")
 
     def write(self, flush: Flush) -> None:
         """As the port says."""
-        closed = {each.block: dict(each.packs) for each in flush.closed}
+        closed = [Packed(each.block, *pack) for each in flush.closed for pack in each.packs]
         beside = list(flush.beside)
         self._raise_if_broken()
-        assert not closed.keys() & self.disk.blocks.keys()
-        self.disk.blocks.update(closed)
-        for block, sharer, packed in beside:
-            rows = self.disk.beside.setdefault(block, {})
-            rows[sharer] = merge(rows[sharer], packed, block) if sharer in rows else packed
+        for kind, packs in ((self.disk.blocks, closed), (self.disk.beside, beside)):
+            for block, sharer, packed in packs:
+                rows = kind.setdefault(block, {})
+                rows[sharer] = merge(rows[sharer], packed, block) if sharer in rows else packed
         self.disk.state = flush.state
         self.disk.newest = flush.newest or self.disk.newest
 

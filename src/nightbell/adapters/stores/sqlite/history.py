@@ -1,10 +1,8 @@
 """History in SQLite: a table for each block of time.
 
-Writing is in order of sharers, and forgetting is dropping a table. The journal is the durable copy of what
-`write`
-gets, so a commit need not be synced: after a power cut SQLite is at an earlier state, which says how far it
-is, and
-the journal gives the rest again. Imports have no other copy here, so `file` syncs.
+Writing is in the order of sharers, and forgetting is dropping a table. The journal is the durable copy of what
+`write` gets, so a commit need not be synced: after a power cut SQLite is at an earlier state, which says how far
+it is, and the journal gives the rest again. Imports have no other copy here, so `file` syncs.
 """
 
 import contextlib
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from nightbell.history.packing import Packed, merge
-from nightbell.history.ports import Flush, HistoryFailedError, HistoryState
+from nightbell.history.ports import Flush, HistoryFailedError, HistoryState, Opened
 
 _APPLICATION_ID: Final = 0x4E424831
 _FORMAT: Final = 1
@@ -37,27 +35,31 @@ class SqliteHistoryStore:
         self._writing: sqlite3.Connection
         self._reading: sqlite3.Connection
 
-    def open(self) -> tuple[HistoryState, bytes]:
+    def open(self) -> Opened:
         """As the port says."""
+        set_aside = ""
         with self._failing_plainly():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writing = self._connect()
-            self._reading = self._connect()
-            self._writing.create_function("merged", 3, merge, deterministic=True)
-            self._note_tables()
-            state = self._writing.execute(
-                "SELECT closed_upto, beside_seq, replay_after FROM state"
-            ).fetchone()
-            newest = self._writing.execute("SELECT readings FROM newest").fetchone()
-        return HistoryState(*state), newest[0] if newest else b""
+            try:
+                state, newest = self._open()
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                set_aside = self._move_away()
+                state, newest = self._open()
+        return Opened(state, newest, set_aside)
 
     def write(self, flush: Flush) -> None:
         """As the port says."""
         with self._failing_plainly(), self._write_lock:
             with self._transaction() as connection:
                 for closed in flush.closed:
-                    connection.execute(f"CREATE TABLE block_{closed.block} {_ROWS}")
-                    connection.executemany(f"INSERT INTO block_{closed.block} VALUES (?, ?)", closed.packs)
+                    connection.execute(f"CREATE TABLE IF NOT EXISTS block_{closed.block} {_ROWS}")
+                    connection.executemany(
+                        f"INSERT INTO block_{closed.block} VALUES (?, ?) ON CONFLICT (sharer)"
+                        f" DO UPDATE SET packed = merged(packed, excluded.packed, {closed.block})",
+                        closed.packs,
+                    )
                 made: set[int] = set()
                 for block, sharer, packed in flush.beside:
                     if block not in made:
@@ -65,8 +67,8 @@ class SqliteHistoryStore:
                         made.add(block)
                     connection.execute(
                         f"INSERT INTO beside_{block} VALUES (?, ?) ON CONFLICT (sharer)"
-                        " DO UPDATE SET packed = merged(packed, excluded.packed, ?)",
-                        (sharer, packed, block),
+                        f" DO UPDATE SET packed = merged(packed, excluded.packed, {block})",
+                        (sharer, packed),
                     )
                 state = flush.state
                 connection.execute(
@@ -123,6 +125,26 @@ class SqliteHistoryStore:
         with self._write_lock, self._read_lock, contextlib.suppress(sqlite3.Error):
             self._reading.close()
             self._writing.close()
+
+    def _open(self) -> tuple[HistoryState, bytes]:
+        self._writing = self._connect()
+        self._reading = self._connect()
+        self._writing.create_function("merged", 3, merge, deterministic=True)
+        self._note_tables()
+        state = self._writing.execute("SELECT closed_upto, beside_seq, replay_after FROM state").fetchone()
+        newest = self._writing.execute("SELECT readings FROM newest").fetchone()
+        return HistoryState(*state), newest[0] if newest else b""
+
+    def _move_away(self) -> str:
+        """Set a damaged file aside, under a name nothing has."""
+        number = 1
+        while (target := self._path.with_name(f"{self._path.name}.damaged-{number}")).exists():
+            number += 1
+        for ending in ("-wal", "-shm", ""):
+            part = self._path.with_name(self._path.name + ending)
+            if part.exists():
+                part.replace(target.with_name(target.name + ending))
+        return str(target)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -185,3 +207,8 @@ class SqliteHistoryStore:
         except (sqlite3.Error, OSError) as error:
             name = getattr(error, "sqlite_errorname", None) or ""
             raise HistoryFailedError(f"{error} {name}".strip(), str(self._path)) from error
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))

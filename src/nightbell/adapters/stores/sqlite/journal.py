@@ -7,7 +7,7 @@ was
 2. After a failed sync nobody knows what is on the disk, so the file is left and a fresh one is begun. A
 full disk
    is different: SQLite rolled back cleanly, and the same file goes on when there is room.
-3. A file belongs to the day on which it was begun. When the clock goes back, the newest file goes on.
+3. A file belongs to the day on which it was begun. When the clock goes back a day or less, the newest file goes on.
 4. A damaged file moves to `damaged/`; everything sound in it is written to a new file in its place first.
 
 EINTR and short writes need nothing from us: SQLite repeats the call (unixWrite, robust_fdatasync).
@@ -41,13 +41,16 @@ _BUILDING: Final = ".building"
 _BEGINNING: Final = ".beginning"
 """Beside a file until it is complete: a file cut short by a crash is then known from a damaged one."""
 
+_CLOCK_SLACK_MS: Final = 86_400_000
+"""A clock set back by more was wrong before: then a file of the true day is begun."""
+
 _LEAP: Final = 1_000_000_000
 """How far seq jumps when the newest one cannot be known: more commits than fit in a day, so no seq comes
 twice."""
 
 
 class _File(NamedTuple):
-    """One file, in the order of the journal: by day, then number."""
+    """One file. The order of the journal is that of `first_seq`; names only say when a file was begun."""
 
     day: str
     number: int
@@ -82,6 +85,7 @@ class SqliteJournalStore:
                 self._finish_what_a_crash_cut()
                 for file in self._listed():
                     self._recover(file)
+                self._files.sort(key=lambda file: (file.first_seq, file.day, file.number))
                 self._drop_void()
                 self._next_seq = max(self._next_seq, self._last_seq + 1, seen_seq + 1)
                 self._begin_or_go_on(now_ms)
@@ -97,7 +101,7 @@ class SqliteJournalStore:
         """As the port says."""
         packed = encode(group)
         with self._lock:
-            if self._connection is None or _day(group.recorded_ms) > self._files[-1].day:
+            if self._connection is None or self._is_over(self._files[-1], group.recorded_ms):
                 self._begin(group.recorded_ms, group.seq)
             assert self._connection is not None
             try:
@@ -227,10 +231,26 @@ class SqliteJournalStore:
             self._missing.add((before, low))
 
     def _begin_or_go_on(self, now_ms: int) -> None:
-        if self._files and self._files[-1].day >= _day(now_ms):
-            self._connection = segment.connect(self._files[-1].path)
-        else:
-            self._begin(now_ms, self._next_seq)
+        """Open a file for appending.
+
+        A disk that refuses now must not keep the platform from starting, and alarms from ringing: `append` tries again.
+        After damage the next seq may lie higher; a fresh file remembers that.
+        """
+        newest = self._files[-1] if self._files else None
+        with contextlib.suppress(StoreFailedError, sqlite3.Error):
+            if (
+                newest is not None
+                and not self._is_over(newest, now_ms)
+                and self._next_seq in (newest.first_seq, self._last_seq + 1)
+            ):
+                self._connection = segment.connect(newest.path)
+            else:
+                self._begin(now_ms, self._next_seq)
+
+    @staticmethod
+    def _is_over(newest: _File, now_ms: int) -> bool:
+        """Whether another day has come. A clock that goes back a day or less does not bring one: rule 3."""
+        return _day(now_ms) > newest.day or _day(now_ms + _CLOCK_SLACK_MS) < newest.day
 
     def _begin(self, now_ms: int, first_seq: int) -> None:
         """Begin a fresh file, which is the newest from now on.
@@ -239,16 +259,15 @@ class SqliteJournalStore:
             StoreFailedError: It cannot be made; what was begun of it is gone.
         """
         self._leave()
-        day = max(_day(now_ms), self._files[-1].day if self._files else "")
-        if self._files and not self._files[-1].high:
-            # Nothing was ever confirmed in it.
-            segment.remove(self._files.pop().path)
-        path, number = self._free_name(day)
+        path, number = self._free_name(_day(now_ms))
         beginning = _beside(path, _BEGINNING)
         try:
             beginning.touch()
             self._connection = segment.create(path, first_seq=first_seq, opened_ms=now_ms)
             beginning.unlink()
+            if self._files and not self._files[-1].high:
+                # Nothing was ever confirmed in it.
+                segment.remove(self._files.pop().path)
         except (sqlite3.Error, OSError) as error:
             self._leave()
             failure = as_failure(error, path)
@@ -257,7 +276,7 @@ class SqliteJournalStore:
                 segment.remove(path)
                 beginning.unlink(missing_ok=True)
             raise failure from error
-        self._files.append(_File(day, number, path, first_seq))
+        self._files.append(_File(_day(now_ms), number, path, first_seq))
 
     def _free_name(self, day: str) -> tuple[Path, int]:
         number = 0
@@ -278,25 +297,30 @@ class SqliteJournalStore:
     def _read(self, file: _File, after_seq: int) -> Iterator[Group]:
         try:
             connection = segment.connect(file.path)
+            try:
+                yield from segment.read(connection, after_seq)
+            finally:
+                connection.close()
         except sqlite3.DatabaseError as error:
-            raise UnreadableError(str(error)) from error
-        try:
-            yield from segment.read(connection, after_seq)
-        finally:
-            connection.close()
+            if segment.is_damage(error):
+                raise UnreadableError(str(error)) from error
+            raise as_failure(error, file.path) from error
 
     def _save_in_place(self, index: int, why: str) -> None:
         """Damage was met by replay, also in the newest file, which is open for appending."""
         with self._lock:
             newest = index == len(self._files) - 1
-            if newest:
-                self._leave()
             file = self._files[index]
-            saved = self._save(file, why, always=True)
-            assert saved is not None
-            self._files[index] = saved._replace(first_seq=file.first_seq)
-            if newest:
-                self._connection = segment.connect(saved.path)
+            try:
+                if newest:
+                    self._leave()
+                saved = self._save(file, why, always=True)
+                assert saved is not None
+                self._files[index] = saved._replace(first_seq=file.first_seq)
+                if newest:
+                    self._connection = segment.connect(saved.path)
+            except (sqlite3.Error, OSError) as error:
+                raise as_failure(error, file.path) from error
 
     def _save(self, file: _File, why: str, *, always: bool = False) -> _File | None:
         """Rule 4. The order of steps is such that a crash between any two is made good at the next start.

@@ -1,5 +1,6 @@
 """One file of the SQLite journal: opened, inspected after a crash, read in order, saved when damaged."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -173,15 +174,17 @@ def inspect(path: Path, damaged: Path) -> Inspected:
         tail = _tail(frames, max(0, accepted))
         if tail.lost_commits:
             shutil.copyfile(log, damaged / log.name)
-        # After this nothing that was recovered depends on pages that may never have reached the disk.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with contextlib.suppress(sqlite3.OperationalError):
+            # After this nothing that was recovered depends on pages that may never have reached the disk. If it
+            # is full this cannot be done; what was confirmed is on the disk all the same.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         first_seq, low, high = _extent(connection)
         for seq, packed in connection.execute(
             "SELECT seq, packed FROM record ORDER BY seq DESC LIMIT ?", (_TAIL,)
         ):
             sound(seq, packed)
     except sqlite3.DatabaseError as error:
-        if _is_damage(error):
+        if is_damage(error):
             raise UnreadableError(str(error)) from error
         raise as_failure(error, path) from error
     finally:
@@ -209,7 +212,8 @@ def _extent(connection: sqlite3.Connection) -> tuple[int, int, int]:
     return begun[0], low or 0, high or 0
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is at fault, not the disk or the moment."""
     name = getattr(error, "sqlite_errorname", "") or ""
     # "no such table" is SQLITE_ERROR: the schema is gone.
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
@@ -234,16 +238,12 @@ def read(connection: sqlite3.Connection, after_seq: int) -> Iterator[Group]:
 
     Raises:
         UnreadableError: The next one is damaged.
+        sqlite3.DatabaseError: The file is damaged, or the disk refuses.
     """
     while True:
-        try:
-            rows = connection.execute(
-                "SELECT seq, packed FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, _CHUNK)
-            ).fetchall()
-        except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                raise UnreadableError(str(error)) from error
-            raise
+        rows = connection.execute(
+            "SELECT seq, packed FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, _CHUNK)
+        ).fetchall()
         for seq, packed in rows:
             yield sound(seq, packed)
         if len(rows) < _CHUNK:

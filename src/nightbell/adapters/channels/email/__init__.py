@@ -1,0 +1,1 @@
+"""E-mail over SMTP: a record of what was told, never a promise to wake anybody."""

@@ -1,0 +1,47 @@
+"""How e-mail leaves."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Safety(StrEnum):
+    """How the line to the mail server is kept safe."""
+
+    STARTTLS = "starttls"  # begin in plain, then TLS; without it nothing is sent
+    TLS = "tls"  # TLS from the first byte (port 465)
+    NONE = "none"  # in plain: only for a server on this very machine
+
+
+class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail server, and how patient we are with it.
+
+    Attributes:
+        host: Name of the mail server.
+        port: 587 for STARTTLS, 465 for TLS, 25 for a relay.
+        sender: Our address; its domain stands in every Message-ID.
+        sender_name: How we call ourselves.
+        safety: How the line is kept safe.
+        user: Name to sign in with; empty does not sign in.
+        password: Its password.
+        ca_file: Certificates to trust beside the system's; empty for none.
+        step_ms: Longest wait for one answer of the server.
+        whole_ms: Longest time for one letter, however slowly the server drips.
+        letters_at_once: How many are sent at the same time, each in a thread.
+    """
+
+    host: str
+    port: int = 587
+    sender: str
+    sender_name: str = "Nightbell"
+    safety: Safety = Safety.STARTTLS
+    user: str = ""
+    password: str = ""
+    ca_file: str = ""
+    step_ms: int = 10_000
+    whole_ms: int = 25_000
+    letters_at_once: int = 8
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"EmailSettings(host={self.host!r}, port={self.port}, safety={self.safety})"

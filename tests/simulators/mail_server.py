@@ -1,0 +1,235 @@
+"""A mail server: real SMTP over real sockets, strict about the order of commands, with faults to choose from."""
+
+import asyncio
+import base64
+import ssl
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Final
+
+from tests.simulators.faults import Fault
+
+SLOW_S: Final = 0.05
+
+
+class Letter:
+    """One letter as it was taken."""
+
+    def __init__(self, sender: str, receivers: list[str], raw: bytes, *, safe: bool, signed_in: str) -> None:
+        self.sender = sender
+        self.receivers = receivers
+        self.raw = raw
+        self.safe = safe
+        self.signed_in = signed_in
+        self.mail: EmailMessage = message_from_bytes(raw, policy=policy.default)  # type: ignore[assignment]
+
+    @property
+    def id(self) -> str:
+        """Its Message-ID."""
+        return str(self.mail["Message-ID"])
+
+
+class MailServer:
+    """A mail server of 127.0.0.1 on a free port."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        implicit: bool = False,
+        password: str = "",
+        utf8: bool = True,
+    ) -> None:
+        self.fault = Fault.NONE
+        self.letters: list[Letter] = []
+        self.wrong: list[str] = []
+        self.port = 0
+        self._tls = tls
+        self._implicit = implicit
+        self._password = password
+        self._utf8 = utf8
+        self._server: asyncio.Server | None = None
+        self._stopped = False
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(
+            self._talk, "127.0.0.1", 0, ssl=self._tls if self._implicit else None
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Nobody listens any more."""
+        assert self._server is not None
+        self._stopped = True
+        self._server.close()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        try:
+            await _Talk(self, reader, writer).run()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
+            pass
+        finally:
+            self._talks.discard(task)
+            if self._stopped:
+                writer.transport.abort()
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+    @property
+    def offers(self) -> list[str]:
+        """What EHLO says."""
+        offers = ["SIZE 1000000"]
+        if self._utf8:
+            offers += ["SMTPUTF8", "8BITMIME"]
+        if self._tls is not None and not self._implicit:
+            offers.append("STARTTLS")
+        if self._password:
+            offers.append("AUTH PLAIN")
+        return offers
+
+    async def secure(self, writer: asyncio.StreamWriter) -> None:
+        """Begin TLS on an open line."""
+        assert self._tls is not None
+        await writer.start_tls(self._tls)
+
+    def knows(self, credentials: str) -> str:
+        """The name of who signs in, empty if the password is wrong."""
+        _, name, password = base64.b64decode(credentials).decode().split("\0")
+        return name if password == self._password else ""
+
+    @property
+    def asks_password(self) -> bool:
+        """Whether nobody may send without signing in."""
+        return bool(self._password)
+
+
+class _Talk:
+    """One connection."""
+
+    def __init__(
+        self, server: MailServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._safe = writer.get_extra_info("sslcontext") is not None
+        self._signed_in = ""
+        self._sender = ""
+        self._receivers: list[str] = []
+
+    async def run(self) -> None:
+        fault = self._server.fault
+        if fault is Fault.HANGS_AT_ONCE:
+            await asyncio.Event().wait()
+        if fault is Fault.BREAKS_AT_ONCE:
+            self._writer.transport.abort()
+            return
+        if fault is Fault.DRIPS:
+            while True:
+                await self._raw(b"220-a greeting that does not end\r\n")
+                await asyncio.sleep(SLOW_S)
+        await self._say("220 mail.test ready")
+        while True:
+            line = (await self._reader.readuntil(b"\r\n")).decode().rstrip("\r\n")
+            word, _, rest = line.partition(" ")
+            if not await self._command(word.upper(), rest):
+                return
+
+    async def _raw(self, piece: bytes) -> None:
+        self._writer.write(piece)
+        await self._writer.drain()
+
+    async def _say(self, *lines: str) -> None:
+        await self._raw("".join(line + "\r\n" for line in lines).encode())
+
+    async def _command(self, word: str, rest: str) -> bool:
+        match word:
+            case "EHLO":
+                offers = self._server.offers
+                await self._say("250-mail.test", *[f"250-{o}" for o in offers[:-1]], f"250 {offers[-1]}")
+            case "STARTTLS":
+                await self._say("220 go")
+                await self._server.secure(self._writer)
+                self._safe = True
+            case "AUTH":
+                await self._auth(rest)
+            case "MAIL":
+                await self._mail(rest)
+            case "RCPT":
+                await self._rcpt(rest)
+            case "DATA":
+                return await self._data()
+            case "QUIT":
+                await self._say("221 bye")
+                return False
+            case "RSET":
+                await self._say("250 ok")
+            case _:
+                self._server.wrong.append(word)
+                await self._say("502 unknown")
+        return True
+
+    async def _auth(self, rest: str) -> None:
+        self._signed_in = self._server.knows(rest.removeprefix("PLAIN "))
+        await self._say("235 welcome" if self._signed_in else "535 5.7.8 wrong password")
+
+    async def _mail(self, rest: str) -> None:
+        if self._server.asks_password and not self._signed_in:
+            await self._say("530 5.7.0 sign in first")
+            return
+        if self._server.fault is Fault.MISTRUSTS_US:
+            await self._say("553 5.7.1 you may not send as that")
+            return
+        self._sender = rest.partition("<")[2].partition(">")[0]
+        await self._say("250 ok")
+
+    async def _rcpt(self, rest: str) -> None:
+        if not self._sender:
+            self._server.wrong.append("RCPT before MAIL")
+        receiver = rest.partition("<")[2].partition(">")[0]
+        match self._server.fault:
+            case Fault.LATER:
+                await self._say(f"451 4.7.1 greylisted {receiver}, come again")
+            case Fault.NO:
+                await self._say(f"550 5.1.1 <{receiver}> no such person here")
+            case _:
+                self._receivers.append(receiver)
+                await self._say("250 ok")
+
+    async def _data(self) -> bool:
+        if not self._receivers:
+            self._server.wrong.append("DATA before RCPT")
+            await self._say("503 first RCPT")
+            return True
+        await self._say("354 go on")
+        raw = await self._reader.readuntil(b"\r\n.\r\n")
+        content = raw[:-3].replace(b"\r\n..", b"\r\n.")
+        if b"\n" in content.replace(b"\r\n", b""):
+            self._server.wrong.append("a bare line feed")
+        return await self._end(content)
+
+    async def _end(self, content: bytes) -> bool:
+        fault = self._server.fault
+        if fault is Fault.HANGS_AT_THE_END:
+            await asyncio.Event().wait()
+        if fault is Fault.NO_AT_THE_END:
+            await self._say("554 5.7.1 we do not like what it says")
+            return True
+        if fault is Fault.SLOW:
+            await asyncio.sleep(SLOW_S)
+        self._server.letters.append(
+            Letter(self._sender, self._receivers, content, safe=self._safe, signed_in=self._signed_in)
+        )
+        if fault is Fault.TAKES_AND_BREAKS:
+            self._writer.transport.abort()
+            return False
+        await self._say(f"250 2.0.0 queued as Q{len(self._server.letters)}")
+        return True
