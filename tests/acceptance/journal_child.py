@@ -2,9 +2,9 @@
 
     python -m tests.acceptance.journal_child FOLDER FIRST COUNT TASKS [FILE_BYTES_MAX]
 
-Appends COUNT readings, of sharers FIRST and up, TASKS at a time, every fifth as backfill. It writes lines, each
-in one system call: `ack SHARER` when the promise is given, `no SHARER` when it is refused, `seen SHARER SEQ` when
-a consumer gets it, `failing TEXT` when the journal says what to do, `open SEQ` and `done`.
+Appends COUNT readings, of sharers FIRST and up, TASKS at a time, every fifth as backfill. It writes lines,
+each in one system call: `ack SHARER` when the promise is given, `no SHARER` when it is refused, `seen SHARER
+SEQ` when a consumer gets it, `failing TEXT` when the journal says what to do, `open SEQ` and `done`.
 """
 
 import asyncio

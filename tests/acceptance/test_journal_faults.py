@@ -114,7 +114,7 @@ def test_no_acknowledgement_leaves_before_its_sync_has_returned(tmp_path: Path) 
 
     said, errors = run(
         [
-            str(STRACE), "-f", "-y", "-s", "64", "-e", "trace=fdatasync,fsync,pwrite64,write", "-o", str(trace),
+            str(STRACE), "-f", "-y", "-e", "trace=fdatasync,fsync,pwrite64,write", "-o", str(trace),
             *command(tmp_path / "journal"),
         ]
     )  # fmt: skip

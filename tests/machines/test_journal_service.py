@@ -255,7 +255,7 @@ async def test_a_tick_comes_every_second_by_itself(kept: Kept) -> None:
 
 
 async def test_a_consumer_that_raises_stops_neither_the_others_nor_the_answer(
-    journal: Journal, kept: Kept
+    journal: Journal,
 ) -> None:
     def broken(group: Group) -> None:
         raise ValueError(group.seq)

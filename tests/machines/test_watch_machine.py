@@ -425,7 +425,7 @@ def test_a_platform_never_reached_is_said_on_the_page() -> None:
         async with world:
             await pass_ms(30 * SECOND)
 
-            assert "We have never reached it." in world.wall.page
+            assert "We have not reached it yet." in world.wall.page
             assert "We have no list of whom to tell yet." in world.wall.page
 
     in_virtual_time(scene)

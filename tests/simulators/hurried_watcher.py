@@ -1,4 +1,4 @@
-"""The real watcher process with hurried clocks: `python -m tests.simulators.hurried_watcher DATA MAIL_PORT`."""
+"""The real watcher with hurried clocks: `python -m tests.simulators.hurried_watcher DATA MAIL_PORT`."""
 
 import asyncio
 import sys

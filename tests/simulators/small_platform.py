@@ -1,8 +1,8 @@
 """A platform small enough to read at a glance: real HTTP, a door, a stream, answers, a roster; to be killed.
 
-Run as `python -m tests.simulators.small_platform FOLDER PORT`. FOLDER holds `pairing.json`, with whose keys it
-lets people in, and `roster.json`. While a file `mute` lies there its alarms do not go out. It appends a line to
-`log` for each low it takes.
+Run as `python -m tests.simulators.small_platform FOLDER PORT`. FOLDER holds `pairing.json`, with whose keys
+it lets people in, and `roster.json`. While a file `mute` lies there its alarms do not go out. It appends a
+line to `log` for each low it takes.
 """
 
 import asyncio

@@ -322,8 +322,8 @@ async def test_a_key_opens_its_one_scope_until_it_is_revoked(cast: Cast) -> None
 
     assert published is not None
     assert followed is not None
-    assert (published.scopes, published.sharer) == ({PUBLISH}, 0)
-    assert (followed.scopes, followed.sharer) == ({FOLLOW}, -1)
+    assert (published.scopes, published.sharer) == (frozenset({PUBLISH}), 0)
+    assert (followed.scopes, followed.sharer) == (frozenset({FOLLOW}), -1)
     assert published.credential != followed.credential
     await cast.accounts.revoke_key(key_id=publish.id, now_ms=NOW_MS)
     for accounts in (cast.accounts, (await cast.house.restarted()).accounts):

@@ -62,7 +62,7 @@ class PageFacts(msgspec.Struct, frozen=True):
         shift_ms: What to add to them.
         now_ms: When this is written.
         paired: Whether we know how to reach a platform at all.
-        reached: Whether it ever answered.
+        reached: Whether it has answered since we started.
         looked_ms: When it was last looked at.
         rang_ms: When a test alarm last rang.
         roster_ms: From when the roster is.
@@ -128,10 +128,10 @@ def headline(facts: PageFacts) -> Headline:
     judged = facts.judged
     if judged.incident is not None:
         return Headline.ANSWERS if judged.incident.only_answers else Headline.INCIDENT
-    if not facts.paired or (not facts.reached and judged.troubled):
-        return Headline.WAITING
     if facts.blind:
         return Headline.BLIND
+    if not facts.paired or not facts.reached:
+        return Headline.WAITING
     if judged.stage is Stage.SUSPECTED:
         return Headline.SUSPECTED
     proven = all(judged.sight(detector).standing is Standing.GOOD for detector in Detector)
@@ -184,6 +184,8 @@ def _now_lines(facts: PageFacts, head: Headline, words: Catalogue) -> list[str]:
     if incident is None:
         return []
     lines = [words.say("status.since", time=_time(incident.since_ms + facts.shift_ms))]
+    if not facts.reached:
+        lines.append(words.say("status.not_reached"))
     if head is Headline.INCIDENT:
         lines += [
             words.say("status.do"),

@@ -1,0 +1,1 @@
+"""Dialects: other systems' ways of publishing and reading, spoken so that their clients work unmodified."""

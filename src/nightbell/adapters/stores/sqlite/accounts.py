@@ -90,6 +90,9 @@ class AccountsFile:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
+            # Ours alone, before WAL begins: the index of the WAL then lies in our own memory. Shared, it would
+            # be a mapped file, and somebody who truncates that file kills the process that has it mapped.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")

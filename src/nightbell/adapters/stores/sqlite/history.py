@@ -1,8 +1,8 @@
 """History in SQLite: a table for each block of time.
 
-Writing is in the order of sharers, and forgetting is dropping a table. The journal is the durable copy of what
-`write` gets, so a commit need not be synced: after a power cut SQLite is at an earlier state, which says how far
-it is, and the journal gives the rest again. Imports have no other copy here, so `file` syncs.
+Writing is in the order of sharers, and forgetting is dropping a table. The journal is the durable copy of
+what `write` gets, so a commit need not be synced: after a power cut SQLite is at an earlier state, which says
+how far it is, and the journal gives the rest again. Imports have no other copy here, so `file` syncs.
 """
 
 import contextlib

@@ -7,7 +7,8 @@ was
 2. After a failed sync nobody knows what is on the disk, so the file is left and a fresh one is begun. A
 full disk
    is different: SQLite rolled back cleanly, and the same file goes on when there is room.
-3. A file belongs to the day on which it was begun. When the clock goes back a day or less, the newest file goes on.
+3. A file belongs to the day on which it was begun. When the clock goes back a day or less, the newest file
+   goes on.
 4. A damaged file moves to `damaged/`; everything sound in it is written to a new file in its place first.
 
 EINTR and short writes need nothing from us: SQLite repeats the call (unixWrite, robust_fdatasync).
@@ -233,8 +234,8 @@ class SqliteJournalStore:
     def _begin_or_go_on(self, now_ms: int) -> None:
         """Open a file for appending.
 
-        A disk that refuses now must not keep the platform from starting, and alarms from ringing: `append` tries again.
-        After damage the next seq may lie higher; a fresh file remembers that.
+        A disk that refuses now must not keep the platform from starting, and alarms from ringing: `append`
+        tries again. After damage the next seq may lie higher; a fresh file remembers that.
         """
         newest = self._files[-1] if self._files else None
         with contextlib.suppress(StoreFailedError, sqlite3.Error):

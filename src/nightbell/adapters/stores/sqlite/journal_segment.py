@@ -175,8 +175,8 @@ def inspect(path: Path, damaged: Path) -> Inspected:
         if tail.lost_commits:
             shutil.copyfile(log, damaged / log.name)
         with contextlib.suppress(sqlite3.OperationalError):
-            # After this nothing that was recovered depends on pages that may never have reached the disk. If it
-            # is full this cannot be done; what was confirmed is on the disk all the same.
+            # After this nothing that was recovered depends on pages that may never have reached the disk. On a
+            # full disk it cannot be done; what was confirmed is there all the same.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         first_seq, low, high = _extent(connection)
         for seq, packed in connection.execute(
