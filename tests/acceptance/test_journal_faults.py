@@ -163,6 +163,8 @@ def test_a_failing_system_call_never_costs_an_acknowledged_reading_nor_the_proce
     assert "INJECTED" in (tmp_path / "trace").read_text(), f"{why}: nothing failed, so nothing was tried"
     assert_survived(said, errors, why)
     assert_kept_what_was_promised(said, tmp_path / "journal", why)
+    if (call, error) == ("pwrite64", "EINTR"):
+        assert said.refused == [], f"{why}: an interrupted write is repeated, not refused"
 
 
 @pytest.mark.parametrize("limit", [33_000, 41_216, 50_001, 61_811])

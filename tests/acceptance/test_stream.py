@@ -1,7 +1,7 @@
-"""Goal: the promises of the live stream. Method: real sockets against the real ASGI callable under uvicorn."""
+"""Goal: the promises of the live stream. Method: real sockets, the real callable, uvicorn."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.clock import ManualClock
 from tests.simulators.cast import ANA, NOW_MS, alarm_view, reading, ring
-from tests.simulators.screen import StreamHouse, Screen, open_house
+from tests.simulators.screen import Screen, StreamHouse, open_house
 
 MINUTE_MS = 60_000
 
@@ -44,8 +44,7 @@ async def ready(screen: Screen) -> Screen:
 
 async def gone(screen: Screen) -> None:
     with pytest.raises(EOFError):
-        while True:
-            await screen.event()
+        await screen.next("nothing of this name")
 
 
 async def test_the_first_word_is_the_whole_state(house: StreamHouse) -> None:
@@ -138,7 +137,9 @@ async def test_a_reading_that_is_not_durable_is_shown_and_says_so(house: StreamH
     assert (await ben.next("reading")).data["kept"] is False
 
 
-async def test_a_ring_reaches_only_the_one_who_is_told_an_alarm_everybody_who_follows(house: StreamHouse) -> None:
+async def test_a_ring_reaches_only_the_one_who_is_told_an_alarm_everybody_who_follows(
+    house: StreamHouse,
+) -> None:
     ben, cleo = await ready(await house.screen("ben")), await ready(await house.screen("cleo"))
 
     house.hub.tell_changes(house.hub.board.take([alarm_view()], [ring()]), NOW_MS)
@@ -193,7 +194,7 @@ async def test_a_heartbeat_comes_in_every_round_and_proves_the_alarm_path(
         beats.append(await ben.next("hb"))
 
     fresh, *_, stale = beats
-    gaps = [b.data["server_ms"] - a.data["server_ms"] for a, b in zip(beats, beats[1:], strict=False)]
+    gaps = [b.data["server_ms"] - a.data["server_ms"] for a, b in pairwise(beats)]
     assert gaps == [BEAT_EVERY_MS] * 2
     assert fresh.data["build"] == "b-1"
     assert stale.data["tick_age_ms"] == stale.data["server_ms"] - NOW_MS
@@ -292,7 +293,9 @@ async def test_what_was_too_much_to_keep_is_not_passed_off_as_complete(house: St
     assert (event.name, event.data["resumed"]) == ("snapshot", False)
 
 
-async def test_a_slow_reader_gets_a_fresh_snapshot_with_every_ring_instead_of_silence(house: StreamHouse) -> None:
+async def test_a_slow_reader_gets_a_fresh_snapshot_with_every_ring_instead_of_silence(
+    house: StreamHouse,
+) -> None:
     ben = await ready(await house.screen("ben"))
     for n in range(3 * QUEUE_MAX):
         house.hub.consume(group(reading(100 + n % 50, measured_ms=NOW_MS + n)))
@@ -341,7 +344,9 @@ async def test_the_platform_says_goodbye(house: StreamHouse) -> None:
     await gone(ben)
 
 
-async def test_a_browser_is_let_in_by_its_cookie_but_not_on_behalf_of_another_site(house: StreamHouse) -> None:
+async def test_a_browser_is_let_in_by_its_cookie_but_not_on_behalf_of_another_site(
+    house: StreamHouse,
+) -> None:
     cookie = {"Cookie": "theme=dark; nightbell_grant=ben"}
 
     own = await house.connect({**cookie, "Sec-Fetch-Site": "same-origin"})
@@ -386,9 +391,7 @@ async def test_a_screen_that_goes_leaves_nothing_behind(house: StreamHouse) -> N
     ben = await ready(await house.screen("ben"))
     await ben.close()
 
-    async with asyncio.timeout(10):
-        while house.hub.count:
-            await asyncio.sleep(0.001)
+    await house.until_empty()
     house.hub.consume(group(reading(112)))
 
     assert house.hub.notify(ring(), NOW_MS) == 0

@@ -17,10 +17,15 @@ SCREENSHOTS: Final = Path(__file__).resolve().parents[2] / "build" / "screenshot
 PHONE: Final = (390, 844)
 DESK: Final = (1280, 900)
 
-_ARGS: Final = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
-    "--no-first-run --autoplay-policy=no-user-gesture-required"
-).split()
+_ARGS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.network)
         item.add_marker(pytest.mark.enable_socket)
         if found is None:
-            item.add_marker(pytest.mark.skip(reason="no Chromium found: install it or set NIGHTBELL_CHROMIUM"))
+            item.add_marker(
+                pytest.mark.skip(reason="no Chromium found: install it or set NIGHTBELL_CHROMIUM")
+            )
 
 
 @pytest.fixture

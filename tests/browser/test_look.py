@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from nightbell.words.clock import SystemClock
 from tests.acceptance.web_house import MINUTE_MS, People, WebHouse, open_web_house
@@ -72,24 +72,25 @@ async def living(house: WebHouse, people: People) -> Living:
 async def faults(page: Page) -> list[str]:
     """What axe finds wrong."""
     await page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = await page.evaluate(
-        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS
-    )
+    found = await page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", TAGS)
     return [
-        f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']]}" for one in found["violations"]
+        f"{one['id']}: {one['help']} {[node['target'] for node in one['nodes']]}"
+        for one in found["violations"]
     ]
 
 
 async def small_targets(page: Page) -> list[str]:
     """Buttons, fields and links of the navigation that a thumb would miss."""
-    return await page.evaluate(
-        """least => [...document.querySelectorAll('button, select, input:not([type=hidden]), .nav a, summary, .tick')]
+    found: list[str] = await page.evaluate(
+        """least => [...document.querySelectorAll('button, select, input, .nav a, summary, .tick')]
+            .filter(one => one.type !== 'hidden')
             .filter(one => one.checkVisibility() && !one.closest('.tick:not(label)'))
             .map(one => [one, (one.closest('.tick') || one).getBoundingClientRect()])
             .filter(([, box]) => box.height < least && box.width > 0)
             .map(([one, box]) => `${one.outerHTML.slice(0, 80)} ${box.height}`)""",
         TARGET_PX_MIN,
     )
+    return found
 
 
 async def settled(page: Page, name: str) -> None:
@@ -104,9 +105,7 @@ async def settled(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_everybody_can_use_every_page(
-    living: Living, screens: Screens, scheme: str, size: str
-) -> None:
+async def test_everybody_can_use_every_page(living: Living, screens: Screens, scheme: str, size: str) -> None:
     page = await screens.open(
         living.people.ben, size=SIZES[size], color_scheme=scheme, reduced_motion="reduce"
     )
@@ -161,9 +160,7 @@ async def test_the_sharer_sees_their_own_page(living: Living, screens: Screens) 
     await keep_picture(page, "own-person-desk")
 
 
-async def test_states_stay_apart_without_any_colour(
-    living: Living, browser: Browser, screens: Screens
-) -> None:
+async def test_states_stay_apart_without_any_colour(living: Living, screens: Screens) -> None:
     page = await screens.open(living.people.ben, size=PHONE, forced_colors="active")
     await expect(page.locator(".tile")).to_have_count(5)
 

@@ -6,7 +6,6 @@ import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -16,10 +15,7 @@ from nightbell.account.ports import AccountChange, StoredKey, StoredPerson, Stor
 from nightbell.account.share import ShareCredential
 from nightbell.adapters.stores.files.keys import FileKeyFolder
 from nightbell.adapters.stores.memory.accounts import (
-    MemoryAccountStore,
-    MemoryFollowStore,
     MemoryKeyFolder,
-    MemoryLookStore,
 )
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
@@ -30,7 +26,7 @@ from nightbell.follow.look import GENESIS, Look, chained, first_broken
 from nightbell.follow.ports import FollowChange, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
-from tests.household import ANAS_PASSWORD, NOW_MS, FactsKept, House, Stores, assemble
+from tests.household import ANAS_PASSWORD, NOW_MS, FactsKept, House, Stores, assemble, memory_stores
 
 ANA = Person("id-ana", "Ana", "ana@example.org", Unit.MMOL, "Europe/Lisbon", 0, hidden=False, created_ms=5)
 BEN = Person("id-ben", "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6)
@@ -56,53 +52,57 @@ FOLLOW = Follow(
 TWO_PEOPLE = AccountChange(people=(StoredPerson(ANA, "phc"), StoredPerson(BEN, "")))
 
 
-class Opened(NamedTuple):
-    """Stores, and how to open them again as another process would."""
+class Opened:
+    """Stores, and a way to open them again as another process would."""
 
-    stores: Stores
-    folder: Path | None
-    file: AccountsFile | None
+    def __init__(self, stores: Stores, folder: Path | None = None, file: AccountsFile | None = None) -> None:
+        self.stores = stores
+        self.folder = folder
+        self.file = file
+
+    async def again(self) -> Stores:
+        """The same stores after a restart."""
+        if self.folder is not None:
+            await self.close()
+            fresh = await open_files(self.folder)
+            self.stores, self.file = fresh.stores, fresh.file
+        return self.stores
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self.file is not None:
+            await self.file.close()
+            self.file = None
 
 
 async def open_files(folder: Path) -> Opened:
     """Everything in files."""
     file = AccountsFile(folder / "accounts.sqlite")
     await file.start()
-    stores = Stores(
-        SqliteAccountStore(file),
-        FileKeyFolder(folder / "keys"),
-        SqliteFollowStore(file),
-        SqliteLookStore(file),
-    )
+    keys = FileKeyFolder(folder / "keys")
+    stores = Stores(SqliteAccountStore(file), keys, SqliteFollowStore(file), SqliteLookStore(file))
     return Opened(stores, folder, file)
-
-
-async def reopened(opened: Opened) -> Opened:
-    """The same stores after a restart."""
-    if opened.file is None or opened.folder is None:
-        return opened
-    await opened.file.close()
-    return await open_files(opened.folder)
 
 
 @pytest.fixture(params=["memory", "files"])
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
     """One kind of store after the other."""
-    if request.param == "memory":
-        yield Opened(
-            Stores(MemoryAccountStore(), MemoryKeyFolder(), MemoryFollowStore(), MemoryLookStore()),
-            None,
-            None,
-        )
-    else:
-        made = await open_files(tmp_path)
-        yield made
+    made = Opened(memory_stores()) if request.param == "memory" else await open_files(tmp_path)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
-async def files(tmp_path: Path) -> Opened:
+async def files(tmp_path: Path) -> AsyncIterator[Opened]:
     """The stores in files."""
-    return await open_files(tmp_path)
+    made = await open_files(tmp_path)
+    yield made
+    await made.close()
+
+
+def modes_below(folder: Path) -> dict[str, int]:
+    """Who may read each file and folder."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
 
 
 # Accounts
@@ -122,7 +122,7 @@ async def test_everything_that_was_committed_is_there_after_a_restart(opened: Op
         TWO_PEOPLE._replace(keys=(KEY,), shares=(SHARE,), sessions=(SESSION,))
     )
 
-    again = await (await reopened(opened)).stores.accounts.load()
+    again = await (await opened.again()).accounts.load()
 
     assert again.people == list(TWO_PEOPLE.people)
     assert again.keys == [KEY]
@@ -163,11 +163,11 @@ async def test_numbers_are_never_given_twice(opened: Opened) -> None:
     first = await opened.stores.accounts.reserve_credentials(10)
     second = await opened.stores.accounts.reserve_credentials(1)
 
-    again = await reopened(opened)
+    again = await opened.again()
 
     assert (first, second) == (1, 11)
-    assert await again.stores.accounts.reserve_credentials(5) == 12
-    assert (await again.stores.accounts.load()).credentials_reserved == 16
+    assert await again.accounts.reserve_credentials(5) == 12
+    assert (await again.accounts.load()).credentials_reserved == 16
 
 
 # Follows
@@ -177,7 +177,7 @@ async def test_follows_and_invitations_are_there_after_a_restart(opened: Opened)
     await opened.stores.accounts.commit(TWO_PEOPLE)
     await opened.stores.follows.commit(FollowChange(follows=(FOLLOW,), invitations=(INVITATION,)))
 
-    again = await (await reopened(opened)).stores.follows.load()
+    again = await (await opened.again()).follows.load()
 
     assert again.follows == [FOLLOW]
     assert again.invitations == [INVITATION]
@@ -211,7 +211,7 @@ async def test_a_follow_is_replaced_and_a_used_invitation_goes_in_one_step(opene
 async def test_the_chain_of_looks_goes_on_after_a_restart(opened: Opened) -> None:
     looks = [Look(NOW_MS + at, f"viewer {at % 2}", at % 3, "screen", at) for at in range(9)]
     await opened.stores.looks.append(chained(looks[:5], 0, GENESIS))
-    again = (await reopened(opened)).stores.looks
+    again = (await opened.again()).looks
     number, tail = await again.tail()
 
     await again.append(chained(looks[5:], number, tail))
@@ -284,10 +284,10 @@ async def test_what_is_secret_is_readable_by_its_owner_only(files: Opened, tmp_p
     await files.stores.keys.write_revocations(b"list")
     await files.stores.accounts.commit(TWO_PEOPLE)
 
-    for path in [*tmp_path.glob("accounts.sqlite*"), *(tmp_path / "keys").iterdir()]:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
-    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
-    assert not list((tmp_path / "keys").glob("*.new"))
+    modes = modes_below(tmp_path)
+    assert modes.pop("keys") == 0o700
+    assert set(modes) == {"accounts.sqlite", "accounts.sqlite-wal", "grant.key", "revoked"}
+    assert set(modes.values()) == {0o600}
 
 
 async def test_a_key_copied_back_open_to_others_is_closed_again(files: Opened, tmp_path: Path) -> None:
@@ -382,8 +382,7 @@ async def test_accounts_harmed_while_we_run_stop_no_grant_and_no_session(
     if harm == "overwritten":
         size = path.stat().st_size
         path.write_bytes(os.urandom(size))
-        for beside in ("accounts.sqlite-wal", "accounts.sqlite-shm"):
-            (tmp_path / beside).write_bytes(b"")
+        (tmp_path / "accounts.sqlite-wal").write_bytes(b"")
     else:
         path.unlink()
     if harm == "swapped":
@@ -403,6 +402,14 @@ async def test_accounts_harmed_while_we_run_stop_no_grant_and_no_session(
     house.accounts.close()
 
 
+async def test_no_file_of_the_accounts_is_mapped_so_none_kills_us_when_it_is_cut_short(
+    files: Opened, tmp_path: Path
+) -> None:
+    await files.stores.accounts.commit(TWO_PEOPLE)
+
+    assert "accounts.sqlite-shm" not in modes_below(tmp_path)
+
+
 async def test_a_file_that_is_no_database_is_named_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "accounts.sqlite").write_bytes(b"no database at all" * 100)
 
@@ -415,7 +422,7 @@ async def test_a_file_that_is_no_database_is_named_at_the_start(tmp_path: Path) 
 async def test_a_file_of_a_newer_version_is_not_touched(files: Opened, tmp_path: Path) -> None:
     assert files.file is not None
     await files.file.write(lambda connection: connection.execute("PRAGMA user_version = 999"))
-    await files.file.close()
+    await files.close()
     before = (tmp_path / "accounts.sqlite").read_bytes()
 
     with pytest.raises(PlatformError) as failed:
@@ -454,7 +461,7 @@ async def test_a_household_in_files_is_the_same_after_a_restart(files: Opened) -
     )
     facts = list(house.journal.facts)
 
-    again = House((await reopened(files)).stores, house.journal)
+    again = House(await files.again(), house.journal)
     await again.start()
 
     assert list(again.accounts.people()) == [cast.ana, cast.ben, cast.cleo, cast.dan]

@@ -1,4 +1,4 @@
-"""What every channel promises, whatever it goes through: it ends, it never raises, and it does not pass off."""
+"""What every channel promises, whatever it goes through: it ends, never raises, and does not pretend."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

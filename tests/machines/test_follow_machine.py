@@ -199,9 +199,7 @@ class FollowMachine(RuleBasedStateMachine):
     @invariant()
     def memory_is_what_is_stored(self) -> None:
         """Nothing is believed that would be gone after a crash."""
-        assert {
-            one.id: self.service.follow(one.id) for one in self.store.follows.values()
-        } == self.store.follows
+        assert {one: self.service.follow(one) for one in self.store.follows} == self.store.follows
 
     @invariant()
     def the_journal_knows_every_follow_as_it_stands(self) -> None:

@@ -94,8 +94,8 @@ async def test_a_future_resolves_only_after_the_disk_and_the_consumers_have_it(
     await gate.knocks.get()
     pending_while_writing = not future.done()
     seen_while_writing = len(kept.groups)
-    seen_when_done: list[int] = []
-    future.add_done_callback(lambda _: seen_when_done.append(len(kept.groups)))
+    done_when_consumed: list[bool] = []
+    journal.subscribe(lambda _: done_when_consumed.append(future.done()))
     gate.let_all()
 
     seq = await future
@@ -103,7 +103,8 @@ async def test_a_future_resolves_only_after_the_disk_and_the_consumers_have_it(
     assert pending_while_writing
     assert seen_while_writing == 0
     assert seq == 1
-    assert seen_when_done == [1]
+    assert len(kept.groups) == 1
+    assert done_when_consumed == [False]
     assert disk.highest_seq == 1
 
 

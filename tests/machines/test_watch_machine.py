@@ -40,7 +40,7 @@ def all_clears(world: World) -> list[str]:
     return [to for _, to, message, _ in world.mailbox.mails if message.subject.startswith("We are watching")]
 
 
-@pytest.mark.parametrize("phase", [0, 7, 13, 21, 28])
+@pytest.mark.parametrize("phase", [0, 13, 28])
 def test_after_kill_9_everybody_affected_is_told_once_within_120_s(phase: int) -> None:
     async def scene() -> None:
         async with World(seed=phase) as world:
@@ -134,7 +134,7 @@ def test_a_platform_that_evaluates_nothing_any_more_is_found_by_its_own_heartbea
     in_virtual_time(scene)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_an_hour_of_jittery_but_fine_evidence_says_no_false_word(seed: int) -> None:
     async def scene() -> None:
         chance = random.Random(seed)  # noqa: S311 chance of a simulation
@@ -172,7 +172,7 @@ def test_in_a_quiet_hour_every_canary_goes_round_and_is_cleared() -> None:
     in_virtual_time(scene)
 
 
-@pytest.mark.parametrize("phase", range(0, 30, 3))
+@pytest.mark.parametrize("phase", range(0, 30, 6))
 def test_a_platform_that_is_replaced_within_20_s_disturbs_nobody(phase: int) -> None:
     async def scene() -> None:
         async with World(seed=phase) as world:
@@ -257,17 +257,17 @@ def test_a_long_outage_is_told_of_again_before_each_promised_time() -> None:
             await pass_ms(WARM_UP)
             world.platform.kill()
 
-            await pass_ms(2 * HOUR)
+            await pass_ms(65 * MINUTE)
 
             times = [at_ms for at_ms, to, *_ in world.mailbox.mails if to == "ben@example.org"]
-            assert len(times) >= 6
+            assert len(times) >= 4
             assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= 20 * MINUTE
             assert world.mailbox.to("ben@example.org")[1].startswith("Still NOT watching Ana")
 
     in_virtual_time(scene)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_watcher_killed_at_any_moment_repeats_nothing_and_forgets_no_all_clear(seed: int) -> None:
     async def scene() -> None:
         chance = random.Random(seed)  # noqa: S311 chance of a simulation
@@ -320,8 +320,10 @@ def test_a_clock_that_was_set_accuses_nobody(by_ms: int) -> None:
         async with World() as world:
             await pass_ms(WARM_UP)
             world.clock.ahead_ms = by_ms
+            await pass_ms(MINUTE)
+            assert "This watcher stood still until" in world.wall.page
 
-            await pass_ms(10 * MINUTE)
+            await pass_ms(9 * MINUTE)
 
             assert not world.mailbox.mails
             assert world.wall.heads[-1][1] == Headline.QUIET

@@ -43,7 +43,7 @@ class Recording(NamedTuple):
     readings: tuple[tuple[int, int], ...]
 
 
-class Event(NamedTuple):
+class Happening(NamedTuple):
     """Something the platform came to know, and when; None is a tick."""
 
     at_ms: int
@@ -92,25 +92,25 @@ def journal_of(people: Sequence[Recording], *, seed: int, tick_every_ms: int = 3
     rng = Random(seed)  # noqa: S311 a seed is wanted, not a secret
     length = max((person.readings[-1][0] for person in people if person.readings), default=0) + HOUR
     outages = list(stretches(rng, length, every=30 * HOUR, shortest=45_000, longest=40 * MINUTE))
-    events: list[Event] = []
+    happenings: list[Happening] = []
     follows = 0
     for sharer, person in enumerate(people):
-        events += readings_of(sharer, person, rng)
+        happenings += readings_of(sharer, person, rng)
         count = rng.randint(2, 4)
-        events += facts_of(sharer, range(follows, follows + count), length, rng)
+        happenings += facts_of(sharer, range(follows, follows + count), length, rng)
         follows += count
-    events = [
-        Event(at_ms=door_time(event.at_ms - BEGIN_MS, outages) + BEGIN_MS, what=event.what)
-        for event in events
+    happenings = [
+        Happening(at_ms=door_time(happening.at_ms - BEGIN_MS, outages) + BEGIN_MS, what=happening.what)
+        for happening in happenings
     ]
-    events += ticks(length, tick_every_ms, outages, rng)
+    happenings += ticks(length, tick_every_ms, outages, rng)
     for _began, ended in outages:
-        events.append(Event(BEGIN_MS + ended, DoorOpened(at_ms=BEGIN_MS + ended)))
+        happenings.append(Happening(BEGIN_MS + ended, DoorOpened(at_ms=BEGIN_MS + ended)))
     for _ in range(length // (12 * HOUR)):
         at = BEGIN_MS + rng.randrange(length)
-        events.append(Event(at, DoorOpened(at_ms=at)))
-    events.sort(key=lambda event: event.at_ms)
-    return written(events, rng)
+        happenings.append(Happening(at, DoorOpened(at_ms=at)))
+    happenings.sort(key=lambda happening: happening.at_ms)
+    return written(happenings, rng)
 
 
 def stretches(
@@ -132,15 +132,15 @@ def door_time(at: int, outages: Sequence[tuple[int, int]]) -> int:
     return at
 
 
-def ticks(length: int, every: int, outages: Sequence[tuple[int, int]], rng: Random) -> Iterator[Event]:
+def ticks(length: int, every: int, outages: Sequence[tuple[int, int]], rng: Random) -> Iterator[Happening]:
     """Ticks, none while we are down."""
     for at in range(0, length, every):
         exact = at + rng.randrange(1_000)
         if door_time(exact, outages) == exact:
-            yield Event(BEGIN_MS + exact, None)
+            yield Happening(BEGIN_MS + exact, None)
 
 
-def readings_of(sharer: int, person: Recording, rng: Random) -> Iterator[Event]:
+def readings_of(sharer: int, person: Recording, rng: Random) -> Iterator[Happening]:
     """A person's readings as they reach the door: late, twice, almost twice, contradicting, LOW, HIGH."""
     length = person.readings[-1][0] if person.readings else 0
     offline = list(stretches(rng, length + 1, every=20 * HOUR, shortest=10 * MINUTE, longest=100 * MINUTE))
@@ -170,44 +170,44 @@ def readings_of(sharer: int, person: Recording, rng: Random) -> Iterator[Event]:
             yield sent(sharer, same, received + rng.randint(0, 2_000), rng.randint(40, 120), 2)
 
 
-def sent(sharer: int, measured: int, received: int, level: int, source: int = 1) -> Event:
+def sent(sharer: int, measured: int, received: int, level: int, source: int = 1) -> Happening:
     """A reading on its way, both times from the beginning of the journal."""
     reading = Reading(sharer, BEGIN_MS + measured, BEGIN_MS + received, level, 0, source)
-    return Event(reading.received_ms, reading)
+    return Happening(reading.received_ms, reading)
 
 
-def facts_of(sharer: int, follows: range, length: int, rng: Random) -> Iterator[Event]:
+def facts_of(sharer: int, follows: range, length: int, rng: Random) -> Iterator[Happening]:
     """What people do meanwhile: follow, change limits, pause, resume, end, change the sensor."""
     if rng.random() < 0.9:
-        yield Event(BEGIN_MS, SharerAdded(at_ms=BEGIN_MS, sharer=sharer))
+        yield Happening(BEGIN_MS, SharerAdded(at_ms=BEGIN_MS, sharer=sharer))
     for follow in follows:
         bounds = rng.choice((IN_MGDL, IN_MMOL, TIGHT, some_bounds(rng)))
         at = BEGIN_MS + rng.choice((0, 0, rng.randrange(max(1, length // 4))))
         told = rng.random() < 0.9
-        yield Event(at, follow_set(at, follow=follow, sharer=sharer, bounds=bounds, told=told))
+        yield Happening(at, follow_set(at, follow=follow, sharer=sharer, bounds=bounds, told=told))
         ends = at + rng.randint(length // 2, 4 * length)
         for at in sorted(BEGIN_MS + rng.randrange(length) for _ in range(1 + 2 * length // DAY)):
             if at < ends:
                 chance = rng.random()
                 told = chance > 0.2
                 bounds = some_bounds(rng) if chance > 0.5 else bounds
-                yield Event(at, follow_set(at, follow=follow, sharer=sharer, bounds=bounds, told=told))
+                yield Happening(at, follow_set(at, follow=follow, sharer=sharer, bounds=bounds, told=told))
         if ends < BEGIN_MS + length:
-            yield Event(ends, FollowEnded(at_ms=ends, follow=follow, by="ben"))
+            yield Happening(ends, FollowEnded(at_ms=ends, follow=follow, by="ben"))
         at = BEGIN_MS + rng.randrange(length)
-        yield Event(at, Snoozed(at_ms=at, follow=follow, family="low", until_ms=at + HOUR, by="ben"))
+        yield Happening(at, Snoozed(at_ms=at, follow=follow, family="low", until_ms=at + HOUR, by="ben"))
     for _ in range(1 + length // (3 * DAY)):
         at = BEGIN_MS + rng.randrange(length)
         until = at + rng.randint(-10, 120) * MINUTE
-        yield Event(at, SensorStarted(at_ms=at, sharer=sharer, until_ms=until, by="ana"))
-        yield Event(at, ClockLearned(at_ms=at, sharer=sharer, source=1, offset_ms=60_000))
+        yield Happening(at, SensorStarted(at_ms=at, sharer=sharer, until_ms=until, by="ana"))
+        yield Happening(at, ClockLearned(at_ms=at, sharer=sharer, source=1, offset_ms=60_000))
 
 
-def written(events: Sequence[Event], rng: Random) -> list[Group]:
-    """Events in order, committed as groups; everything carries the time at which the platform took it."""
+def written(happenings: Sequence[Happening], rng: Random) -> list[Group]:
+    """Happenings in order, committed as groups; everything carries the time at which the platform took it."""
     scribe = Scribe()
     ended: set[int] = set()
-    for at_ms, what in events:
+    for at_ms, what in happenings:
         if what is None:
             scribe.tick(at_ms)
         elif isinstance(what, Reading):

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 SEEDS: Final = (1, 2, 3, 4)
-PEOPLE: Final = 8
-DAYS: Final = 3
+PEOPLE: Final = 6
+DAYS: Final = 2
 
 
 @cache

@@ -1,4 +1,6 @@
-"""A scene in virtual time: one sharer, some followers, readings and words, and what the alarms make of them."""
+"""A scene in virtual time: one sharer, some followers, readings and words, and what alarms make of them."""
+
+import numpy as np
 
 from nightbell.alarm.effects import Effects, Entry, Notification
 from nightbell.alarm.fold import AlarmFold
@@ -8,9 +10,8 @@ from nightbell.follow.limits import Limits
 from nightbell.journal.facts import AnyFact, FollowSet, SharerAdded
 from nightbell.journal.group import Group, no_readings
 from nightbell.publish.reading import READING_DTYPE
+from nightbell.words.conditions import Condition
 from nightbell.words.glucose import Unit
-
-import numpy as np
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 MINUTE_MS = 60_000
@@ -32,10 +33,14 @@ class Scene:
         self.last = Effects(0, (), (), ())
         self.fact(SharerAdded(self.now_ms, 0))
 
-    def take(self, *, facts: tuple[AnyFact, ...] = (), readings: list[tuple[int, int]] = [], tick: bool = False) -> Effects:  # noqa: B006 never changed
+    def take(
+        self, *, facts: tuple[AnyFact, ...] = (), readings: list[tuple[int, int]] = [], tick: bool = False
+    ) -> Effects:
         packed = no_readings()
         if readings:
-            packed = np.array([(0, at_ms, self.now_ms, level, 0, 1) for at_ms, level in readings], READING_DTYPE)
+            packed = np.array(
+                [(0, at_ms, self.now_ms, level, 0, 1) for at_ms, level in readings], READING_DTYPE
+            )
         group = Group(len(self.groups) + 1, self.now_ms, facts, packed, self.now_ms if tick else 0)
         self.groups.append(group)
         self.last = self.fold.fold([group])
@@ -46,9 +51,20 @@ class Scene:
     def fact(self, fact: AnyFact) -> Effects:
         return self.take(facts=(fact,))
 
-    def follow(self, number: int = BEN_FOLLOWS, who: str = BEN, limits: Limits | None = None, *, told: bool = True, zone: str = "UTC", by: str = "") -> Effects:
+    def follow(
+        self,
+        number: int = BEN_FOLLOWS,
+        who: str = BEN,
+        limits: Limits | None = None,
+        *,
+        told: bool = True,
+        zone: str = "UTC",
+        by: str = "",
+    ) -> Effects:
         chosen = limits or default_limits(Unit.MGDL)
-        return self.fact(FollowSet(self.now_ms, number, 0, who, told, bounds(chosen), telling(chosen), zone, by))
+        return self.fact(
+            FollowSet(self.now_ms, number, 0, who, told, bounds(chosen), telling(chosen), zone, by)
+        )
 
     def reading(self, level: int, *, minutes_old: float = 0) -> Effects:
         return self.take(readings=[(self.now_ms - int(minutes_old * MINUTE_MS), level)])
@@ -68,8 +84,6 @@ class Scene:
 
     def told(self, who: str = BEN) -> list[tuple[str, str]]:
         """What one person was told: kind and condition."""
-        from nightbell.words.conditions import Condition
-
         return [
             (n.kind.value, Condition(n.condition).word + (" unseen" if n.unseen else ""))
             for n in self.notifications

@@ -1,4 +1,4 @@
-"""The cast as telling people knows it: Ana shares; Ben follows with alarms; Cleo without; Dan sees nothing."""
+"""The cast as it is told: Ana shares; Ben follows with alarms; Cleo without; Dan sees nothing."""
 
 from collections.abc import Iterable
 

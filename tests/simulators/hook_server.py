@@ -1,4 +1,4 @@
-"""A follower's own machine: real HTTP over real sockets, with faults to choose from. It keeps what it was sent."""
+"""A follower's own machine: real HTTP over real sockets, with faults to choose from."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""A mail server: real SMTP over real sockets, strict about the order of commands, with faults to choose from."""
+"""A mail server: real SMTP over real sockets, strict about the order of commands, with faults."""
 
 import asyncio
 import base64
@@ -21,7 +21,7 @@ class Letter:
         self.raw = raw
         self.safe = safe
         self.signed_in = signed_in
-        self.mail: EmailMessage = message_from_bytes(raw, policy=policy.default)  # type: ignore[assignment]
+        self.mail: EmailMessage = message_from_bytes(raw, policy=policy.default)
 
     @property
     def id(self) -> str:

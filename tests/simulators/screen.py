@@ -1,8 +1,8 @@
 """A screen: a real client of the stream over a real socket, which reads only when it is told to."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -126,6 +126,12 @@ class StreamHouse:
             headers["Last-Event-ID"] = last_event_id
         return await self.connect(headers)
 
+    async def until_empty(self) -> None:
+        """Until the server has seen that all are gone."""
+        async with asyncio.timeout(10):
+            while self.hub.count:  # noqa: ASYNC110 the hub has no event for tests to wait on
+                await asyncio.sleep(0.001)
+
     async def close_screens(self) -> None:
         """All go away."""
         for screen in self._screens:
@@ -147,7 +153,7 @@ async def open_house(clock: Clock, *, streams_max: int = 100) -> AsyncIterator[S
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 uvicorn has no event for it
             await asyncio.sleep(0.001)
     house.port = server.servers[0].sockets[0].getsockname()[1]
     try:

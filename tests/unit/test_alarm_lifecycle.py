@@ -25,5 +25,9 @@ def test_every_open_state_can_end() -> None:
 
 
 def test_only_an_answer_leads_to_answered() -> None:
-    leading = {event for state, event in product(AlarmState, AlarmEvent) if TABLE.get((state, event)) is AlarmState.ANSWERED}
+    leading = {
+        event
+        for state, event in product(AlarmState, AlarmEvent)
+        if TABLE.get((state, event)) is AlarmState.ANSWERED
+    }
     assert leading == {AlarmEvent.ANSWERED}

@@ -251,7 +251,7 @@ async def test_giving_up_comes_after_the_budget_once_the_ring_is_not_the_newest_
     stage.deliver.tell(effects(over, alarms=(alarm_view(state=AlarmState.RESOLVED, version=2),)))
 
     for tries in (1, 2, 3):
-        await until(lambda wanted=tries: len(stage.postbox.taken) == wanted)  # type: ignore[misc]
+        await until(lambda wanted=tries: len(stage.postbox.taken) == wanted)
         stage.advance(5_000)
     await settled(stage, EMAIL, DeliveryState.GIVEN_UP)
 
@@ -263,7 +263,7 @@ async def test_the_newest_ring_of_an_open_alarm_is_never_given_up(stage: Stage) 
     stage.deliver.tell(effects(ring()))
 
     for tries in range(1, 12):
-        await until(lambda wanted=tries: len(stage.postbox.taken) >= wanted)  # type: ignore[misc]
+        await until(lambda wanted=tries: len(stage.postbox.taken) >= wanted)
         stage.advance(5 * MINUTE_MS)
     stage.postbox.outcome = Sent()
     await settled(stage, EMAIL, DeliveryState.SENT)

@@ -58,10 +58,6 @@ def seqs_in(store: SqliteJournalStore, after: int = 0) -> list[int]:
     return [each.seq for each in store.replay(after)]
 
 
-def frame_count(log: Path) -> int:
-    return (log.stat().st_size - 32) // (24 + 4096)
-
-
 def test_after_a_crash_everything_confirmed_is_there_and_nothing_is_called_torn(tmp_path: Path) -> None:
     folder = crashed(tmp_path / "a", range(1, 50), tmp_path / "b")
 
@@ -259,6 +255,41 @@ def test_a_days_file_stays_the_days_on_which_it_was_begun_when_the_clock_goes_ba
         "2026-11-23.sqlite",
         "2026-11-24.sqlite",
     ]
+
+
+def test_a_clock_that_was_days_ahead_does_not_hold_the_journal_in_one_file(tmp_path: Path) -> None:
+    store, _ = open_store(tmp_path, at_ms=NOON_MS + 5000 * DAY_MS)
+    store.append(group(1, at_ms=NOON_MS + 5000 * DAY_MS))
+    store.append(group(2, at_ms=NOON_MS))
+    store.append(group(3, at_ms=NOON_MS + DAY_MS))
+    store.close()
+
+    store, found = open_store(tmp_path, at_ms=NOON_MS + DAY_MS)
+
+    assert seqs_in(store) == [1, 2, 3]
+    assert found.missing == ()
+    assert {TODAY, "2026-11-23.sqlite"} < {path.name for path in tmp_path.glob("*.sqlite")}
+    store.close()
+
+
+def test_it_opens_on_a_full_disk_and_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, range(1, 10))
+
+    def full(*_: object, **__: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segment, "create", full)
+        store, found = open_store(tmp_path, at_ms=NOON_MS + DAY_MS)
+        with pytest.raises(StoreFailedError):
+            store.append(group(10, at_ms=NOON_MS + DAY_MS))
+    store.append(group(10, at_ms=NOON_MS + DAY_MS))
+
+    assert found.last_seq == 9
+    assert seqs_in(store) == list(range(1, 11))
+    store.close()
 
 
 def test_two_platforms_cannot_write_one_journal(tmp_path: Path) -> None:

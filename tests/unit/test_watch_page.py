@@ -154,6 +154,17 @@ def test_the_first_line_never_claims_more_than_is_proven(facts: PageFacts, expec
     assert headline(facts) is expected
 
 
+def test_what_was_good_a_while_ago_is_not_shown_as_good_now() -> None:
+    old = replace(GOOD, good_ms=NIGHT - 121_000)
+    facts = replace(WELL, judged=replace(WELL.judged, alarm=old))
+
+    summary = msgspec.json.decode(files_of(facts, WORDS)["summary.json"], type=SummaryDocument)
+
+    assert headline(facts) is Headline.STARTING
+    assert "not checked since 2026-11-22 01:57:59 UTC" in page(facts)
+    assert {one.id: one.status for one in summary.components}["alarm"] == "degraded_performance"
+
+
 def test_the_summary_speaks_statuspage_version_2() -> None:
     files = files_of(in_incident(), WORDS)
 

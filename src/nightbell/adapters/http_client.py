@@ -74,6 +74,8 @@ def inner(address: Address) -> Address:
 def is_allowed(address: Address, *, private_allowed: bool) -> bool:
     """Whether we may connect there. Link-local never: clouds keep their keys behind it."""
     real = inner(address)
+    if real.is_loopback:
+        return private_allowed
     if real.is_multicast or real.is_unspecified or real.is_link_local or real.is_reserved:
         return False
     return real.is_global or private_allowed

@@ -103,8 +103,12 @@ class Evaluation:
         await self._checkpoint()
 
     def consume(self, group: Group) -> None:
-        """A group of the journal; volatile ones too, so that alarms live while the journal cannot write."""
-        self._waiting.append(group)
+        """A group of the journal; volatile ones too, so that alarms live while the journal cannot write.
+
+        Of a volatile one only readings and the tick count: what a person said was not written down, they were
+        told so, and it must not quiet anything.
+        """
+        self._waiting.append(group._replace(facts=()) if group.seq == VOLATILE_SEQ else group)
         self._idle.clear()
         self._wake.set()
 

@@ -182,7 +182,6 @@ class Platform:
             self.evaluation.consume,
         ):
             self.journal.subscribe(consume)
-        self.journal.begin()
         await self._open_door(host)
         self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
 
@@ -204,7 +203,9 @@ class Platform:
         self._server = make_server(app, self._tls)
         self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
         await prove_open(host, self.port, tls=self._tls is not None)
+        # Before the first tick: one that came sooner would take our own silence for everybody's.
         await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
+        self.journal.begin()
         _log.info("door.opened", port=self.port)
 
     def _house(self) -> House:

@@ -85,9 +85,10 @@ class Intake:
         self._attempts.clear()
 
     def take(self) -> Batch:
-        """Take all out. While lines were left out, the mark of the ledger is not moved."""
+        """Take all out, the mark too: an empty intake asks for no write. Left-out lines hold the mark back."""
+        upto_seq, self._upto_seq = self._upto_seq, -1
         batch = Batch(
-            upto_seq=-1 if self.left_out else self._upto_seq,
+            upto_seq=-1 if self.left_out else upto_seq,
             alarms=tuple(self._alarms.values()),
             entries=tuple(self._entries.values()),
             notifications=tuple(self._notifications.values()),

@@ -7,6 +7,7 @@ running, by `reconcile` at the next start.
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -34,6 +35,9 @@ FOLLOWERS_MAX: Final = 20
 
 FOLLOWED_MAX: Final = 2000
 """A school or a clinic follows many with one account."""
+
+LOOKED_AT_ONCE: Final = 500
+"""Follows compared at a start before others have their turn: about two milliseconds."""
 
 TOLD_AT_ONCE: Final = 500
 """Facts handed to the journal before it is waited for: well below what its queue holds."""
@@ -292,9 +296,13 @@ class Follows:
         if known:
             # A store put back from an old copy must not give out numbers that the journal knows.
             self._book.keep_free(max(known))
-        stale = list(differing(self._book.everything(), self._zone, known))
-        await self._tell_many(stale, by="", now_ms=now_ms)
-        return len(stale)
+        everything, count = self._book.everything(), 0
+        while some := list(islice(everything, LOOKED_AT_ONCE)):
+            stale = list(differing(some, self._zone, known))
+            await self._tell_many(stale, by="", now_ms=now_ms)
+            count += len(stale)
+            await asyncio.sleep(0)
+        return count
 
     @property
     def untold(self) -> int:

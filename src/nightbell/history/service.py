@@ -154,7 +154,11 @@ class History:
     def consume(self, group: Group) -> None:
         """Take in one group of the journal, on the event loop. Volatile groups are not history."""
         self._take(group)
-        if self._wants_flush(group.recorded_ms) and (self._flush_task is None or self._flush_task.done()):
+        if self._flush_task is not None and self._flush_task.done():
+            # Anything but a failing store is a fault of ours: the journal counts it and `failing` shows it.
+            task, self._flush_task = self._flush_task, None
+            task.result()
+        if self._flush_task is None and self._wants_flush(group.recorded_ms):
             self._flush_task = asyncio.get_running_loop().create_task(self._flush())
 
     def flushed_seq(self) -> int:

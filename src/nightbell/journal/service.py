@@ -46,6 +46,7 @@ _LINGER_SLACK_S: Final = 0.0005
 """A timer may come this early; then the batch goes all the same."""
 
 _TICK_MS: Final = 1000
+_TICK_SLACK_MS: Final = 50
 _DAY_MS: Final = 86_400_000
 _EXPIRE_EVERY_TICKS: Final = 3600
 _TRY_AGAIN_S: Final = 0.25
@@ -294,7 +295,10 @@ class Journal:
 
     def _beat(self) -> None:
         now_ms = self._clock.now_ms()
-        self._beat_timer = self._loop.call_later((_TICK_MS - now_ms % _TICK_MS) / 1000, self._beat)
+        into_ms = now_ms % _TICK_MS
+        # A timer that came a little early is of the second that is about to begin.
+        wait_ms = _TICK_MS - into_ms + (_TICK_MS if into_ms > _TICK_MS - _TICK_SLACK_MS else 0)
+        self._beat_timer = self._loop.call_later(wait_ms / 1000, self._beat)
         self.tick()
         if self._beats % _EXPIRE_EVERY_TICKS == 0 and (self._expiring is None or self._expiring.done()):
             self._expiring = self._loop.create_task(self._expire(now_ms))

@@ -143,7 +143,7 @@ def _components(facts: PageFacts, words: Catalogue) -> list[StatuspageComponent]
         StatuspageComponent(
             id=detector.value,
             name=words.say(f"status.part_{detector}"),
-            status=COMPONENT_STATES[facts.judged.sight(detector).standing],
+            status=COMPONENT_STATES[facts.standing(detector)],
             created_at=at,
             updated_at=at,
             position=position,

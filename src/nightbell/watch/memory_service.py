@@ -7,7 +7,7 @@ import structlog
 
 from nightbell.watch import canary, judge
 from nightbell.watch.canary import Flock
-from nightbell.watch.delivery import NoticeDelivery
+from nightbell.watch.delivery import DeliveryState, NoticeDelivery
 from nightbell.watch.judge import Judged
 from nightbell.watch.ports import Book, Change
 from nightbell.watch.roster import Affected, Roster, affected
@@ -31,7 +31,8 @@ class Memory:
         flock: The canaries.
         roster: Whom to tell; None if it was never fetched.
         hit: Everybody whom our failure concerns, made from the roster.
-        deliveries: Notices on their way, by their keys.
+        deliveries: Notices of the last days, by their keys.
+        waiting: Those of them that are not sent yet.
         fails: Whether the book cannot be written.
         lost: Whether it was damaged and set aside.
     """
@@ -43,6 +44,7 @@ class Memory:
         self.roster: Roster | None = None
         self.hit: list[Affected] = []
         self.deliveries: dict[str, NoticeDelivery] = {}
+        self.waiting: dict[str, NoticeDelivery] = {}
         self.fails = False
         self.lost = False
         self._unsaved: set[str] = set()
@@ -59,7 +61,8 @@ class Memory:
             return
         self.judged = judge.resumed(kept.judged, now_ms, timings)
         self.flock = canary.resumed(kept.flock, now_ms)
-        self.deliveries = {delivery.key: delivery for delivery in kept.deliveries}
+        for delivery in kept.deliveries:
+            self._hold(delivery)
         self.lost = kept.lost
         self._take(kept.roster)
 
@@ -86,8 +89,15 @@ class Memory:
 
     def note(self, delivery: NoticeDelivery) -> None:
         """A delivery that is new or has changed."""
-        self.deliveries[delivery.key] = delivery
+        self._hold(delivery)
         self._unsaved.add(delivery.key)
+
+    def _hold(self, delivery: NoticeDelivery) -> None:
+        self.deliveries[delivery.key] = delivery
+        if delivery.state is DeliveryState.DUE:
+            self.waiting[delivery.key] = delivery
+        else:
+            self.waiting.pop(delivery.key, None)
 
     def _take(self, roster: Roster | None) -> None:
         self.roster = roster

@@ -17,7 +17,7 @@ import msgspec
 
 from nightbell.watch.evidence import Detector, Why
 from nightbell.watch.judge import Incident, Judged, Stage
-from nightbell.watch.sight import Sight, Standing
+from nightbell.watch.sight import Standing
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import from_ms
 
@@ -34,6 +34,9 @@ META_POLICY: Final = (
 
 POLICY: Final = f"{META_POLICY}; frame-ancestors 'none'"
 """For our own server: framing can be forbidden in a header only."""
+
+GOOD_FOR_MS: Final = 120_000
+"""How long "works" may be said after it was last seen: four rounds of the canaries."""
 
 TIME_FORM: Final = "%Y-%m-%d %H:%M:%S UTC"
 
@@ -99,6 +102,12 @@ class PageFacts(msgspec.Struct, frozen=True):
             for detector in Detector
         )
 
+    def standing(self, detector: Detector) -> Standing:
+        """Where a detector stands now. What was good a while ago is not known to be good now."""
+        sight = self.judged.sight(detector)
+        old = self.now_ms - (sight.good_ms + self.shift_ms) > GOOD_FOR_MS
+        return Standing.UNKNOWN if sight.standing is Standing.GOOD and old else sight.standing
+
 
 class Headline(StrEnum):
     """The first line, by the end of its key in the catalogue."""
@@ -134,7 +143,7 @@ def headline(facts: PageFacts) -> Headline:
         return Headline.WAITING
     if judged.stage is Stage.SUSPECTED:
         return Headline.SUSPECTED
-    proven = all(judged.sight(detector).standing is Standing.GOOD for detector in Detector)
+    proven = all(facts.standing(detector) is Standing.GOOD for detector in Detector)
     return Headline.QUIET if proven else Headline.STARTING
 
 
@@ -234,9 +243,8 @@ def _own_lines(facts: PageFacts, words: Catalogue) -> str:
 def _parts(facts: PageFacts, words: Catalogue) -> list[str]:
     rows = []
     for detector in Detector:
-        sight = facts.judged.sight(detector)
         name = words.say(f"status.part_{detector}")
-        rows.append(_row(name, sight.standing, _standing(sight, facts, words)))
+        rows.append(_row(name, facts.standing(detector), _standing(detector, facts, words)))
     state = words.say("status.mail_ready") if facts.mail.ready else words.say("status.mail_none")
     rows.append(_row(words.say("status.part_mail"), "good" if facts.mail.ready else "bad", state))
     return rows
@@ -246,8 +254,11 @@ def _row(name: str, standing: str, state: str) -> str:
     return f'<div><dt>{escape(name)}</dt><dd class="{standing}">{escape(state)}</dd></div>'
 
 
-def _standing(sight: Sight, facts: PageFacts, words: Catalogue) -> str:
-    state = words.say(f"status.is_{sight.standing}")
+def _standing(detector: Detector, facts: PageFacts, words: Catalogue) -> str:
+    sight, standing = facts.judged.sight(detector), facts.standing(detector)
+    if standing is Standing.UNKNOWN and sight.good_ms:
+        return words.say("status.is_unknown_since", time=_time(sight.good_ms + facts.shift_ms))
+    state = words.say(f"status.is_{standing}")
     if not sight.good_ms:
         return state
     return f"{state}, {words.say('status.was_good', time=_time(sight.good_ms + facts.shift_ms))}"

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from nightbell.tell.channel import Channel
 from nightbell.watch import canary, judge
@@ -242,6 +243,7 @@ class Watch:
         if head is not self._shown or self._shown_ms + self._timings.page_every_ms <= now_ms:
             self._shown, self._shown_ms = head, now_ms
             pid, port = self._identity
+            facts = replace(facts, mail=self._mail_facts())
             health = msgspec.json.encode(health_of(facts, self._words, pid=pid, port=port))
             try:
                 await self._site.put(files_of(facts, self._words), health)
@@ -398,7 +400,7 @@ class Watch:
     async def _tell(self) -> None:
         """Send what is due, after it is written down; write down what became of it."""
         now_ms = self._steady.now_ms()
-        waiting = [one for one in self._memory.deliveries.values() if one.state is DeliveryState.DUE]
+        waiting = list(self._memory.waiting.values())
         due = [one for one in waiting if one.next_ms <= now_ms]
         due.sort(key=lambda one: (one.next_ms, one.key))
         if not due or self._mail is None:
@@ -425,21 +427,26 @@ class Watch:
 
     # ---- the page ------------------------------------------------------------------------------------------
 
+    def _mail_facts(self) -> MailFacts:
+        """How mail stands: what waits, and what went wrong in the open incident or the newest."""
+        memory = self._memory
+        past = memory.judged.past
+        incident = memory.judged.incident or (past[0] if past else None)
+        failed = (DeliveryState.REFUSED, DeliveryState.GIVEN_UP)
+        return MailFacts(
+            ready=self._mail is not None,
+            waiting=len(memory.waiting),
+            refused=sum(
+                one.state in failed and incident is not None and one.incident == incident.id
+                for one in memory.deliveries.values()
+            ),
+            no_address=sum(not hit.person.email for hit in memory.hit),
+        )
+
     def _facts(self) -> PageFacts:
-        """What the page says now."""
+        """What the page says now, but for mail, which takes counting."""
         now_ms = self._clock.now_ms()
         roster_ms = 0 if self._memory.roster is None else self._memory.roster.made_ms
-        incident = self._memory.judged.incident or (
-            self._memory.judged.past[0] if self._memory.judged.past else None
-        )
-        told = [one for one in self._memory.deliveries.values() if incident and one.incident == incident.id]
-        failed = (DeliveryState.REFUSED, DeliveryState.GIVEN_UP)
-        mail = MailFacts(
-            ready=self._mail is not None,
-            waiting=sum(one.state is DeliveryState.DUE for one in told),
-            refused=sum(one.state in failed for one in told),
-            no_address=sum(not hit.person.email for hit in self._memory.hit),
-        )
         return PageFacts(
             judged=self._memory.judged,
             shift_ms=self._shift_ms(),
@@ -450,7 +457,7 @@ class Watch:
             rang_ms=self._rang_ms,
             roster_ms=roster_ms,
             roster_old=now_ms - roster_ms > self._timings.roster_stale_ms,
-            mail=mail,
+            mail=MailFacts(ready=self._mail is not None),
             slept_ms=self._slept_ms if now_ms - self._slept_ms < OWN_TROUBLE_SHOWN_MS else 0,
             fault_ms=self._fault_ms if now_ms - self._fault_ms < OWN_TROUBLE_SHOWN_MS else 0,
             book_fails=self._memory.fails,

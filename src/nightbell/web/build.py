@@ -1,5 +1,6 @@
 """Puts the web of one house together: `build_app(house)` is all that the composition root needs."""
 
+import traceback
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -74,7 +75,12 @@ def _framework(house: House, pages: Pages) -> Litestar:
     return Litestar(
         route_handlers=[*_API, EntryPages, HomePages, AlarmPages, MinePages, FragmentPages, openapi_document],
         dependencies=_dependencies(house, pages),
-        exception_handlers={NightbellError: _on_ours, HTTPException: _on_framework, Exception: _on_bug},
+        exception_handlers={
+            NightbellError: _on_ours,
+            HTTPException: _on_framework,
+            RecursionError: _on_deep,
+            Exception: _on_bug,
+        },
         openapi_config=None,
         response_headers=page_headers(tls=house.place.tls),
         request_max_body_size=BODY_BYTES_MAX,
@@ -102,7 +108,7 @@ def _dependencies(house: House, pages: Pages) -> dict[str, Provide]:
 
 
 class _Document:
-    """The OpenAPI document, made when it is first asked for, by an app that has the API only and is never run."""
+    """The OpenAPI document, made when first asked for by an app that has the API only and never runs."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -171,9 +177,17 @@ def _on_framework(request: AnyRequest, error: HTTPException) -> Response[Any]:
     )
 
 
+def _on_deep(request: AnyRequest, _error: RecursionError) -> Response[Any]:
+    """JSON nested too deep to read: nothing of ours calls itself, so it is the caller's."""
+    house, _ = _house_and_pages(request)
+    return _on_ours(request, CallerError(ErrorCode.MALFORMED, house.words.say("errors.malformed")))
+
+
 def _on_bug(request: AnyRequest, error: Exception) -> Response[Any]:
-    """A fault of ours that nobody foresaw: logged whole, told in one sentence."""
-    _log.error("request.failed", path=request.scope["path"].partition("?")[0], exc_info=error)
+    """A fault of ours that nobody foresaw: where it is stands in the log, what was in it does not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    _log.error("request.failed", error=type(error).__name__, where=where)
     house, _ = _house_and_pages(request)
     return _on_ours(request, PlatformError(ErrorCode.INTERNAL, house.words.say("errors.internal")))
 

@@ -1,4 +1,4 @@
-"""The static files: read once, kept in memory, addressed by what they contain, so that they never go stale."""
+"""The static files: read once, kept in memory, addressed by what they contain, so they never go stale."""
 
 import hashlib
 import mimetypes
@@ -21,8 +21,8 @@ class File(NamedTuple):
 class Files:
     """All static files of this build.
 
-    The address holds a hash over all of them: `/static/3f2a.../main.js`. Modules import each other by relative
-    names, so one page never mixes two builds.
+    The address holds a hash over all of them: `/static/3f2a.../main.js`. Modules import each other by
+    relative names, so one page never mixes two builds.
     """
 
     def __init__(self) -> None:

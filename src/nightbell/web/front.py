@@ -1,4 +1,4 @@
-"""The outermost ASGI callable: what is hot goes straight to the door and the stream, the rest to the framework.
+"""The outermost ASGI callable: what is hot goes straight to the door and the stream, the rest elsewhere.
 
 A reading passes one dictionary look-up and the reading of its body, nothing else.
 """

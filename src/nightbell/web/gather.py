@@ -1,4 +1,4 @@
-"""Gathers what one person is and may be shown, for the API and the pages alike. Every look goes through `access`."""
+"""Gathers what one person may be shown, for the API and the pages alike. Every look goes through `access`."""
 
 from typing import Final, NamedTuple
 
@@ -159,9 +159,8 @@ async def look_at(
 ) -> Shown:
     """Open the door to one person and see how they are.
 
-    Args:
-        what: What for, as the record of looks says it.
-        hours: How many hours of readings; none without sight of the graph.
+    `what` it is for stands in the record of looks. `hours` of readings come with it, none without sight of
+    the graph.
 
     Raises:
         CallerError: `NOT_FOUND`: the caller may see nothing.
@@ -247,7 +246,7 @@ async def story_of(
 
 
 async def alarms_of(house: House, person: Person) -> list[AlarmView]:
-    """Alarms of one person, newest first, those still open as they stand now. The caller has opened the door."""
+    """Alarms of one person, newest first, open ones as they stand now. The door was opened."""
     kept = await house.deliver.alarms_of(sharer=person.sharer, limit=ALARMS_SHOWN)
     now = {alarm.id: alarm for alarm in open_alarms(house, person.sharer)}
     known = {alarm.id for alarm in kept}

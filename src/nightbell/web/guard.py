@@ -91,7 +91,7 @@ def same_origin(headers: Mapping[str, str], public_url: str) -> bool | None:
 
 
 def seal_of(bearer: str) -> str:
-    """What our own forms carry and no other site can know: it is made from the grant, which it does not give away."""
+    """What our own forms carry and no other site can know: made from the grant, without giving it away."""
     return hashlib.sha256(_SEAL_PURPOSE + bearer.encode()).hexdigest()[:32]
 
 
@@ -100,8 +100,7 @@ def check_sent_by_us(
 ) -> None:
     """Let a change through only if a page of ours asked for it.
 
-    Args:
-        seal: What a form carried; empty for requests by script, which always name their origin.
+    `seal` is what a form carried; empty for requests by script, which always name their origin.
 
     Raises:
         CallerError: `NOT_ALLOWED`.

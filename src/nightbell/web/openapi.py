@@ -1,4 +1,4 @@
-"""The OpenAPI document: the framework's operations, and those of the door and the stream from the same structs."""
+"""The OpenAPI document: the framework's operations, the door's and the stream's, from the same structs."""
 
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from nightbell.deliver.events import (
     SnapshotOut,
     SystemOut,
 )
-from nightbell.publish.native import Upload, UploadAnswer
+from nightbell.publish.native import Problem, Upload, UploadAnswer
+from nightbell.web.front import DOOR, STREAM
 from nightbell.web.problem import TYPE, ProblemDocument
 from nightbell.web.stream import COOKIE
 
@@ -36,6 +37,18 @@ EVENTS: Final = {
 _REF: Final = "#/components/schemas/{name}"
 _STREAM_REF: Final = "#/components/schemas/Stream.{name}"
 
+_STREAM_PROBLEM: Final = {
+    "type": "object",
+    "required": ["type", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+    },
+}
+"""What the stream answers when it does not begin."""
+
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"cookie": []}]
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A grant from sign-in, or a key."},
@@ -50,19 +63,18 @@ _SCHEMES: Final = {
 
 def whole_document(framework: Document) -> Document:
     """The document of everything, from the framework's own."""
-    door, door_parts = msgspec.json.schema_components(
-        [Upload, UploadAnswer, ProblemDocument], ref_template=_REF
-    )
-    upload, answer, problem = door
+    parts: tuple[type, ...] = (Upload, UploadAnswer, Problem, ProblemDocument)
+    door, door_parts = msgspec.json.schema_components(parts, ref_template=_REF)
+    upload, answer, door_problem, problem = door
     events, stream_parts = msgspec.json.schema_components(EVENTS.values(), ref_template=_STREAM_REF)
     schemas = framework.setdefault("components", {}).setdefault("schemas", {})
     schemas |= door_parts | {f"Stream.{name}": part for name, part in stream_parts.items()}
     framework["components"]["securitySchemes"] = _SCHEMES
     framework["security"] = _SECURITY
-    framework["paths"]["/v1/readings"] = {"post": _publish(upload, answer)}
-    framework["paths"]["/v1/stream"] = {"get": _stream(dict(zip(EVENTS, events, strict=True)))}
-    failed = {"description": "It did not work: what, and what to do.", "content": {TYPE: {"schema": problem}}}
-    for operations in framework["paths"].values():
+    framework["paths"][DOOR] = {"post": _publish(upload, answer)}
+    framework["paths"][STREAM] = {"get": _stream(dict(zip(EVENTS, events, strict=True)))}
+    for path, operations in framework["paths"].items():
+        failed = _failed({DOOR: door_problem, STREAM: _STREAM_PROBLEM}.get(path, problem))
         for operation in operations.values():
             responses = {
                 status: response
@@ -72,6 +84,10 @@ def whole_document(framework: Document) -> Document:
             operation["responses"] = responses | {"default": failed}
     framework["paths"] = dict(sorted(framework["paths"].items()))
     return framework
+
+
+def _failed(problem: Document) -> Document:
+    return {"description": "It did not work: what, and what to do.", "content": {TYPE: {"schema": problem}}}
 
 
 def _publish(upload: Document, answer: Document) -> Document:
@@ -100,7 +116,7 @@ def _stream(events: dict[str, Document]) -> Document:
         "operationId": "stream",
         "summary": "Stream",
         "description": (
-            "Server-sent events: a snapshot first, then what happens, as it happens, and a heartbeat every 10 s "
+            "Server-sent events: a snapshot first, then what happens, as it happens, and every 10 s a heartbeat "
             "that proves that alarms are being evaluated. Nothing heard until `stream_until_ms`: you are not "
             "being watched. `Last-Event-ID` resumes. Event names: "
             + ", ".join(f"`{name}`" for name in events)

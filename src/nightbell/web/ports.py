@@ -189,7 +189,7 @@ class Answers(Protocol):
     """What people say back."""
 
     async def take(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:
-        """ "I've got it"."""
+        """Say "I've got it"."""
         ...
 
     async def undo(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:

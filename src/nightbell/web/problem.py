@@ -1,4 +1,4 @@
-"""From an error to what goes over the wire: problem documents (RFC 9457) for programs, a page for people. Once."""
+"""From an error to what goes over the wire: problem documents (RFC 9457). Once."""
 
 from typing import Final
 

@@ -17,7 +17,7 @@ _LIVE_WORDS: Final = (
     "age_now", "age_minute", "age_minutes", "age_hours", "span_seconds", "span_minutes", "span_hours",
     "watch_unknown", "watch_watching", "watch_seen", "watch_trying", "watch_lost", "watch_back",
     "trying", "late", "lost_since", "sound_off", "sound_on", "sound_button", "sound_test", "sound_none",
-    "bar_plain", "bar_plain_nobody", "got_it", "undo_left", "answer_failed", "link_copied", "chart_failed", "brand",
+    "undo_left", "answer_failed", "link_copied", "chart_failed", "brand", "lost_do_check_who",
 )  # fmt: skip
 """The sentences that a page fills by itself, because they must be right when the server is gone."""
 

@@ -42,7 +42,7 @@ class AlarmsApi(Controller):
 
     @post("/alarms/{alarm_id:str}/answer", status_code=200, operation_id="answer")
     async def answer(self, house: InHouse, asking: InAsking, alarm_id: AlarmId) -> OneAlarm:
-        """ "I've got it": stops the ringing for everybody, for what rang so far, for 15 minutes."""
+        """Say "I've got it": stops the ringing for everybody, for what rang so far, for 15 minutes."""
         alarm = await house.answers.take(
             alarm=alarm_id, identity=asking.caller.identity, now_ms=asking.now_ms
         )

@@ -131,7 +131,7 @@ class FollowsApi(Controller):
     async def set_limits(
         self, house: InHouse, asking: InAsking, follow_id: FollowId, data: JSONBody[Limits]
     ) -> LimitsOut:
-        """Change one's own limits. They are evaluated at once; one that is not safe is refused with its reason."""
+        """Change one's own limits. They count at once; one that is not safe is refused with its reason."""
         follow = await house.follows.set_limits(
             follow_id=follow_id, by=asking.caller.person.id, limits=data, now_ms=asking.now_ms
         )

@@ -29,7 +29,7 @@ class AlarmPages(Controller):
 
     @post("/{alarm_id:str}/answer", status_code=200)
     async def answer(self, request: AnyRequest, house: InHouse, alarm_id: FromPath[str]) -> Redirect:
-        """ "I've got it"."""
+        """Say "I've got it"."""
         asking, _ = await asking_by_form(request, house)
         _, person = await alarm_of(house, asking.caller, alarm_id)
         await house.answers.take(alarm=alarm_id, identity=asking.caller.identity, now_ms=asking.now_ms)

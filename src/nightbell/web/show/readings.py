@@ -24,8 +24,8 @@ from nightbell.words.glucose import (
 from nightbell.words.trend import Trend
 
 OLD_AFTER_MS: Final = RELY_FOR_MS
-"""From this age a number is struck through and may no longer be relied on: two readings of a five-minute sensor
-are missing, with a minute's grace for the way."""
+"""From this age a number is struck through and may no longer be relied on: two readings of a five-minute
+sensor are missing, with a minute's grace for the way."""
 
 GONE_AFTER_MS: Final = 15 * MINUTE_MS
 """From this age the number is replaced by words: what is not live is not a number (publish/reading.py)."""

@@ -78,6 +78,8 @@ function showLost() {
   page.getElementById("lost-since").textContent = say("lost_since", {
     time: clockText(Date.now() - elapsedSince(lastSign)),
   });
+  const names = [...document.querySelectorAll("[data-name]")].map((one) => one.dataset.name);
+  if (names.length > 0) page.getElementById("lost-who").textContent = say("lost_do_check_who", { name: names.join(", ") });
   page.getElementById("lost-quiet").addEventListener("click", () => {
     quiet = true;
     stopSound();

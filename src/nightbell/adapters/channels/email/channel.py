@@ -9,6 +9,8 @@ import contextlib
 import smtplib
 import socket
 import ssl
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -32,6 +34,30 @@ def _without(reply: str, address: str) -> str:
     return reply.replace(address, "…")
 
 
+class _Smtp(smtplib.SMTP):
+    """The client of smtplib, with TLS from the first byte if asked for; it shows its socket."""
+
+    def __init__(
+        self,
+        *,
+        greeting: str,
+        timeout_s: float,
+        tls: ssl.SSLContext | None,
+        opened: Callable[[socket.socket], None],
+    ) -> None:
+        super().__init__(local_hostname=greeting, timeout=timeout_s)
+        self._implicit_tls = tls
+        self._opened = opened
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((host, port), timeout)
+        self._opened(plain)
+        self._host = host  # STARTTLS checks the certificate against it; connect() alone does not set it
+        if self._implicit_tls is None:
+            return plain
+        return self._implicit_tls.wrap_socket(plain, server_hostname=host)
+
+
 class _Line:
     """One connection to the mail server, used in a thread and cut from the loop."""
 
@@ -39,15 +65,32 @@ class _Line:
         self._settings = settings
         self._tls = tls
         self._smtp: smtplib.SMTP | None = None
-        self._socket: socket.socket | None = None
+        self._handle: socket.socket | None = None
+        self._lock = threading.Lock()
         self._cut = False
 
     def cut(self) -> None:
         """Shut the line down; the thread that waits on it wakes."""
-        self._cut = True
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._cut = True
+            if self._handle is not None:
+                with contextlib.suppress(OSError):
+                    self._handle.shutdown(socket.SHUT_RDWR)
+
+    def _opened(self, plain: socket.socket) -> None:
+        """Keep a second handle of the socket: it stays ours whatever TLS makes of the first."""
+        with self._lock:
+            self._handle = plain.dup()
+        if self._cut:
+            plain.close()
+            raise smtplib.SMTPServerDisconnected
+
+    def _close(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
 
     def send(self, message: Message, address: str, idempotency_key: str) -> Outcome:
         """Go the whole way once."""
@@ -59,8 +102,7 @@ class _Line:
         except (OSError, smtplib.SMTPException) as error:
             return Unavailable(catalogue().say(f"deliver.email_{self._why(error)}"))
         finally:
-            if self._smtp is not None:
-                self._smtp.close()
+            self._close()
 
     def _why(self, error: Exception) -> str:
         """Which sentence says what broke."""
@@ -68,14 +110,13 @@ class _Line:
             return "too_slow"
         if isinstance(error, ssl.SSLError | smtplib.SMTPNotSupportedError):
             return "tls"
-        return "broken_off" if self._socket is not None else "unreachable"
+        return "broken_off" if self._handle is not None else "unreachable"
 
     def _send(self, message: Message, address: str, idempotency_key: str) -> Outcome:
         smtp = self._connect()
         settings = self._settings
         if settings.safety is Safety.STARTTLS:
             smtp.starttls(context=self._tls)
-            self._socket = smtp.sock
         if settings.user and not self._sign_in(smtp):
             return Unavailable(catalogue().say("deliver.email_sign_in"))
         smtp.ehlo_or_helo_if_needed()
@@ -105,20 +146,16 @@ class _Line:
         return True
 
     def _connect(self) -> smtplib.SMTP:
-        settings, step_s = self._settings, self._settings.step_ms / 1000
         if self._cut:
             raise smtplib.SMTPServerDisconnected
-        greeting = settings.sender.rpartition("@")[2]
-        if settings.safety is Safety.TLS:
-            self._smtp = smtplib.SMTP_SSL(local_hostname=greeting, timeout=step_s, context=self._tls)
-        else:
-            self._smtp = smtplib.SMTP(local_hostname=greeting, timeout=step_s)
-        # the certificate is checked against this name, which connect() alone does not set
-        self._smtp._host = settings.host  # type: ignore[attr-defined] # noqa: SLF001 see above
+        settings = self._settings
+        self._smtp = _Smtp(
+            greeting=settings.sender.rpartition("@")[2],
+            timeout_s=settings.step_ms / 1000,
+            tls=self._tls if settings.safety is Safety.TLS else None,
+            opened=self._opened,
+        )
         code, text = self._smtp.connect(settings.host, settings.port)
-        self._socket = self._smtp.sock
-        if self._cut:
-            raise smtplib.SMTPServerDisconnected
         if code != 220:  # noqa: PLR2004 RFC 5321: service ready
             raise smtplib.SMTPConnectError(code, text)
         return self._smtp

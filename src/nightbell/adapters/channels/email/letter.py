@@ -32,8 +32,10 @@ def letter(
 ) -> bytes:
     """A plain letter. `utf8` is for addresses that ASCII can not write."""
     mail = EmailMessage(policy=policy.SMTPUTF8 if utf8 else policy.SMTP)
-    mail["From"] = Address(sender_name, addr_spec=sender)
-    mail["To"] = Address(addr_spec=to)
+    sender_user, _, sender_domain = sender.rpartition("@")
+    mail["From"] = Address(sender_name, sender_user, sender_domain)
+    user, _, domain = to.rpartition("@")
+    mail["To"] = Address(username=user, domain=domain)  # not parsed: `is_address` has looked at it
     mail["Subject"] = message.subject
     if message.made_ms:
         mail["Date"] = format_datetime(from_ms(message.made_ms))

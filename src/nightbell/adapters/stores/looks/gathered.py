@@ -95,8 +95,8 @@ class GatheredLooks:
                 looks.append(Look(looks[-1].at_ms, "", -1, f"lost {lost}", 0))
             try:
                 await self._append(looks)
-            except PlatformError:
-                _log.exception("look.unwritten", looks=len(looks))
+            except PlatformError as error:
+                _log.warning("look.unwritten", looks=len(looks), code=error.code)
                 self._waiting = [look for look in looks if look.sharer >= 0] + self._waiting
                 self._lost += lost
                 self._tail = None  # what really stands there is read again

@@ -32,6 +32,8 @@ class FilePairings:
     def _read(self) -> Pairing | None:
         try:
             pairing = read_pairing(read_small(self._path, bytes_max=PAIRING_BYTES_MAX))
+        except FileNotFoundError:
+            return None  # not paired yet
         except (OSError, ValueError) as error:
             if str(error) != self._complained:
                 self._complained = str(error)

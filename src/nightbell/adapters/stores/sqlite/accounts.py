@@ -35,6 +35,7 @@ RETRY_AFTER_S: Final = 30
 BUSY_TIMEOUT_S: Final = 5.0
 
 _OWNER_ONLY: Final = 0o600
+_MAGIC: Final = b"SQLite format 3\x00"
 _MIGRATION: Final = re.compile(r"accounts_(\d{4})_\w+\.sql")
 
 _log: Final = structlog.get_logger()
@@ -49,7 +50,7 @@ class AccountsFile:
         self._path = path
         self._thread = ThreadPoolExecutor(1, "accounts")
         self._connection: sqlite3.Connection | None = None
-        self._inode = (0, 0)
+        self._peek = -1
 
     async def start(self) -> None:
         """Open the file, make it if there is none, and bring it to the newest form.
@@ -86,37 +87,50 @@ class AccountsFile:
     def _open(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY))
-            connection = sqlite3.connect(
+            # Kept open for as long as we run: closing it would give up the locks SQLite holds on the file.
+            self._peek = os.open(self._path, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+            self._connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
-            # Ours alone, before WAL begins: the index of the WAL then lies in our own memory. Shared, it would
-            # be a mapped file, and somebody who truncates that file kills the process that has it mapped.
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            _migrate(connection)
+            # Ours alone, before WAL begins: the index of the WAL then lies in our own memory. Shared, it is
+            # a mapped file, and whoever cuts that file short kills the process that has it mapped.
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            _migrate(self._connection)
         except (sqlite3.Error, OSError) as error:
-            _log.exception("accounts.unreadable")
+            self._close()
+            _log.error("accounts.unreadable", error=str(error))
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_unreadable")) from error
-        self._connection = connection
-        self._inode = self._inode_now()
+        except PlatformError:
+            self._close()
+            raise
 
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._peek >= 0:
+            os.close(self._peek)
+            self._peek = -1
 
     def _work(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         try:
-            if self._connection is None or self._inode_now() != self._inode:
-                raise FileNotFoundError(self._path.name)
-            return work(self._connection)
+            return work(self._intact())
         except (sqlite3.Error, OSError) as error:
-            _log.exception("accounts.failed")
+            _log.error("accounts.failed", error=str(error))
             sentence = catalogue().say("account.store_failed")
             raise PlatformError(ErrorCode.NOT_DURABLE, sentence, retry_after_s=RETRY_AFTER_S) from error
+
+    def _intact(self) -> sqlite3.Connection:
+        """The connection, if the file under its name is still the one we opened, and still a database."""
+        opened, found = os.fstat(self._peek), self._path.stat()
+        if self._connection is None or (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
+            raise FileNotFoundError(self._path.name)
+        if os.pread(self._peek, len(_MAGIC), 0) != _MAGIC:
+            raise sqlite3.DatabaseError("overwritten")
+        return self._connection
 
     def _commit(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
         connection.execute("BEGIN IMMEDIATE")
@@ -128,10 +142,6 @@ class AccountsFile:
                 connection.execute("ROLLBACK")
             raise
         return answer
-
-    def _inode_now(self) -> tuple[int, int]:
-        found = self._path.stat()
-        return found.st_dev, found.st_ino
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
