@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write the three lock files from pyproject.toml: versions and hashes, for every Python and system we claim.
+# Write the four lock files from pyproject.toml: versions and hashes, for every Python and system we claim.
 # Needs uv. Versions already locked stay unless --upgrade is given: tools/lock.sh [--upgrade]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,3 +15,4 @@ compile() {
 compile "$@" pyproject.toml -o requirements.lock
 compile "$@" --group build -o requirements-build.lock
 compile "$@" --group dev pyproject.toml -o requirements-dev.lock
+compile "$@" --group test pyproject.toml -c requirements-dev.lock -o requirements-test.lock

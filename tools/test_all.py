@@ -19,7 +19,7 @@ CLAIMED = ("3.11", "3.12", "3.13")
 """What we claim: failing to set one of these up is a failure. A newer one is tried, and reported."""
 
 ELSEWHERE = ("tests/unit", "tests/machines", "tests/contracts")
-LOCKS = ("requirements-build.lock", "requirements-dev.lock", "pyproject.toml")
+LOCKS = ("requirements-build.lock", "requirements-test.lock", "pyproject.toml")
 
 
 class Python(NamedTuple):
@@ -60,7 +60,7 @@ def start_setup(python: Python, wanted: str) -> subprocess.Popen[str] | None:
     if ready.is_file() and ready.read_text() == wanted:
         return None
     return subprocess.Popen(
-        ["/usr/bin/env", "bash", "tools/setup.sh", python.path, str(venv), "requirements-dev.lock"],
+        ["/usr/bin/env", "bash", "tools/setup.sh", python.path, str(venv), "requirements-test.lock"],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,

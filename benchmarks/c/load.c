@@ -1,13 +1,14 @@
 /* Open-loop HTTP/1.1 load: requests leave on schedule whatever the server does, and a latency counts from the
  * scheduled time, so a slow server cannot hide. Every request is another sharer's; every sharer's times move on.
  *
- * load PORT CONNECTIONS RATE SECONDS READINGS_PER_REQUEST TOKENS FIRST [PATH]
+ * load PORT CONNECTIONS RATE SECONDS READINGS_PER_REQUEST TOKENS FIRST [now]
  *   RATE 0 is as fast as the connections allow (closed loop, for saturation).
  *   TOKENS is a file with one bearer token a line; request n uses line (FIRST + n) mod lines.
- * A reading per request is measured 13 min ago in a sharer's first turn, 4.5 min later in each of the next two,
- * then now: all live, and far enough apart to count. Each sharer's level is steady but for a few mg/dL; one reading
- * in 90 is an urgent low, which opens an alarm: 37 a second at 3,333 readings a second. Several readings per
- * request are a backlog, 5 min apart, a day and more old.
+ * A reading per request is measured 13 min ago in a sharer's first turn, 2.5 min later in each turn that follows,
+ * until it is measured now: all live, and far enough apart to count. With "now" it is measured at the scheduled
+ * instant of its request, so that whoever receives it knows how long it took.
+ * Each sharer's level is steady but for a few mg/dL; one reading in 90 is an urgent low, which opens an alarm: 37 a
+ * second at 3,333 readings a second. Several readings per request are a backlog, 5 min apart, two days and more old.
  * Prints one line of JSON. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +30,12 @@ enum { TOKEN_MAX = 400, ANSWER_MAX = 16384 };
 
 struct connection { int fd; double due; char *out; int length, sent; char in[ANSWER_MAX]; int got; };
 
-static int port, readings, token_count;
+static int port, readings, token_count, as_scheduled;
 static long first;
 static char **tokens;
-static const char *path = "/v1/readings";
 
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec * 1e-9; }
-static long long wall_ms(void) { struct timespec t; clock_gettime(CLOCK_REALTIME, &t); return t.tv_sec * 1000LL + t.tv_nsec / 1000000; }
+static double wall_ms(void) { struct timespec t; clock_gettime(CLOCK_REALTIME, &t); return t.tv_sec * 1e3 + t.tv_nsec * 1e-6; }
 static int by_size(const void *a, const void *b) { float x = *(const float *)a, y = *(const float *)b; return x < y ? -1 : x > y; }
 static unsigned mix(unsigned long long x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdULL; x ^= x >> 33; return (unsigned)x; }
 
@@ -51,10 +52,11 @@ static int open_one(void)
     return fd;
 }
 
-static int body_of(char *at, long n)
+static int body_of(char *at, long n, double late_ms)
 {
     char *start = at;
-    long long base = wall_ms();
+    double here = wall_ms();
+    long long base = here, scheduled = here - late_ms;
     long turn = (first + n) / token_count;
     at += sprintf(at, "{\"readings\":[");
     for (int i = 0; i < readings; i++) {
@@ -62,21 +64,22 @@ static int body_of(char *at, long n)
         int level = 100 + mix((first + n) % token_count) % 60 + r / 90 % 7;
         if (r % 90 == 0) level = 45 + r / 90 % 10;
         long long measured;
-        if (readings == 1) measured = base - (turn < 3 ? 780000 - turn * 270000 : 0);
+        if (as_scheduled) measured = scheduled;
+        else if (readings == 1) measured = base - (turn < 5 ? 780000 - turn * 150000 : 0);
         else { measured = base - 86400000LL * (2 + turn) - 300000LL * i; level = 90 + r % 120; }
         at += sprintf(at, "%s{\"measured_at\":%lld,\"glucose_mgdl\":%d,\"trend\":\"Flat\"}", i ? "," : "", measured, level);
     }
-    at += sprintf(at, "]}");
+    at += sprintf(at, "],\"sent_at\":%lld}", base);
     return at - start;
 }
 
 static void make_request(struct connection *c, long n)
 {
     static char body[1 << 20];
-    int length = body_of(body, n);
+    int length = body_of(body, n, (now() - c->due) * 1e3);
     c->length = sprintf(c->out,
-        "POST %s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-        path, tokens[(first + n) % token_count], length);
+        "POST /v1/readings HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+        tokens[(first + n) % token_count], length);
     memcpy(c->out + c->length, body, length);
     c->length += length;
     c->sent = c->got = 0;
@@ -103,13 +106,14 @@ static int whole_answer(struct connection *c)
 
 int main(int argc, char **argv)
 {
-    if (argc < 8) { fprintf(stderr, "usage: load PORT CONNECTIONS RATE SECONDS READINGS TOKENS FIRST [PATH]\n"); return 2; }
+    if (argc < 8) { fprintf(stderr, "usage: load PORT CONNECTIONS RATE SECONDS READINGS TOKENS FIRST [now]\n"); return 2; }
     port = atoi(argv[1]);
     int connections = atoi(argv[2]);
     double rate = atof(argv[3]), seconds = atof(argv[4]);
     readings = atoi(argv[5]);
     first = atol(argv[7]);
-    if (argc > 8) path = argv[8];
+    as_scheduled = argc > 8 && !strcmp(argv[8], "now");
+    signal(SIGPIPE, SIG_IGN);
     FILE *file = fopen(argv[6], "r");
     if (!file) fail(argv[6]);
     char line[TOKEN_MAX];
@@ -127,7 +131,7 @@ int main(int argc, char **argv)
         epoll_ctl(ep, EPOLL_CTL_ADD, all[i].fd, &e);
         idle[idle_count++] = &all[i];
     }
-    long room = rate > 0 ? (long)(rate * seconds) + 1 : 4000000, sent = 0, good = 0, refused = 0, bad = 0;
+    long room = rate > 0 ? (long)(rate * seconds) + 1 : 4000000, sent = 0, good = 0, refused = 0, bad = 0, known = 0;
     float *took_ms = malloc(sizeof(float) * room);
     double start = now(), end = start + seconds;
     struct epoll_event events[512];
@@ -161,7 +165,11 @@ int main(int argc, char **argv)
             c->got += got;
             int status = whole_answer(c);
             if (!status) continue;
-            if (status == 200) took_ms[good++] = (now() - c->due) * 1e3;
+            if (status == 200) {
+                took_ms[good++] = (now() - c->due) * 1e3;
+                char *duplicates = strstr(c->in, "\"duplicates\":");
+                if (duplicates) known += atoi(duplicates + 13);
+            }
             else if (status == 503 || status == 429) refused++;
             else if (bad++ < 3) fprintf(stderr, "%.300s\n", c->in);
             idle[idle_count++] = c;
@@ -170,8 +178,8 @@ int main(int argc, char **argv)
     double took = now() - start;
     qsort(took_ms, good, sizeof *took_ms, by_size);
 #define AT(share) (good ? took_ms[(long)((good - 1) * (share))] : 0.0)
-    printf("{\"offered_per_s\":%.0f,\"sent\":%ld,\"good\":%ld,\"refused\":%ld,\"bad\":%ld,\"seconds\":%.3f,"
+    printf("{\"offered_per_s\":%.0f,\"sent\":%ld,\"good\":%ld,\"refused\":%ld,\"bad\":%ld,\"duplicates\":%ld,\"seconds\":%.3f,"
            "\"requests_per_s\":%.0f,\"readings_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"p999_ms\":%.2f,\"max_ms\":%.1f}\n",
-           rate, sent, good, refused, bad, took, good / took, good / took * readings, AT(.5), AT(.99), AT(.999), AT(1.0));
+           rate, sent, good, refused, bad, known, took, good / took, good / took * readings, AT(.5), AT(.99), AT(.999), AT(1.0));
     return 0;
 }

@@ -1,7 +1,7 @@
 """Goal: `kill -9` loses nothing that was acknowledged, and no alarm. Method: a real platform under load.
 
 Every sharer's phone sends a reading at a time and repeats it until it is acknowledged; one of them is an
-urgent low. Afterwards history must hold every acknowledged reading, and each sharer must have had one low alarm.
+urgent low. Afterwards history must hold every acknowledged reading, and each sharer one low alarm.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Phone:
 
 
 async def test_nothing_acknowledged_is_lost_and_no_alarm_is_missed(tmp_path: Path) -> None:
-    chance = random.Random(SEED)  # noqa: S311 a seed to repeat it by
+    chance = random.Random(SEED)
     platform = RealPlatform(tmp_path)
     await platform.start()
     names = [f"Ana {number}" for number in range(SHARERS)]

@@ -87,7 +87,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 async def until(true: Callable[[], object], what: str) -> None:
     """Wait for something to become true, not for a time."""
     async with asyncio.timeout(PATIENCE_S):
-        while not true():  # noqa: ASYNC110 other processes write files and mails, and send no sign
+        while not true():
             await asyncio.sleep(0.05)
     assert true(), what
 

@@ -245,7 +245,7 @@ class WebHouse:
     async def eventually(self, look: Callable[[], Found | None]) -> Found:
         """Wait for something that the house does by itself."""
         async with asyncio.timeout(WAIT_S):
-            while (found := look()) is None:  # noqa: ASYNC110 anything may be waited for here
+            while (found := look()) is None:
                 await asyncio.sleep(0.01)
         return found
 
@@ -270,7 +270,7 @@ async def served(house: WebHouse, *, port: int = 0) -> AsyncIterator[str]:
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 uvicorn has no event for it
+    while not server.started:
         await asyncio.sleep(0.01)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""Goal: the same journal, the same effects, byte for byte. Method: random scenes, cut and restarted anywhere."""
+"""Goal: the same journal, the same effects, byte for byte. Method: random scenes, cut anywhere."""
 
 import msgspec
 from hypothesis import given, settings

@@ -288,6 +288,8 @@ async def test_settled_waits_for_all_that_was_in_flight(journal: Journal, disk: 
     gate = Gate(disk)
     committing = journal.append(live=[reading(1)], backfill=())
     await gate.knocks.get()
+    of_the_one_being_written = journal.settled()
+    early_for_it = of_the_one_being_written.done()
     waiting = journal.append(live=[reading(2)], backfill=[reading(3)])
     settled = journal.settled()
     gate.let(1)
@@ -298,6 +300,8 @@ async def test_settled_waits_for_all_that_was_in_flight(journal: Journal, disk: 
 
     seq = await settled
 
+    assert not early_for_it
+    assert of_the_one_being_written.result() == 1
     assert not early
     assert waiting.done()
     assert seq == 3

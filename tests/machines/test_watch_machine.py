@@ -137,7 +137,7 @@ def test_a_platform_that_evaluates_nothing_any_more_is_found_by_its_own_heartbea
 @pytest.mark.parametrize("seed", [1, 2])
 def test_an_hour_of_jittery_but_fine_evidence_says_no_false_word(seed: int) -> None:
     async def scene() -> None:
-        chance = random.Random(seed)  # noqa: S311 chance of a simulation
+        chance = random.Random(seed)
         async with World(seed=seed) as world:
             await pass_ms(WARM_UP)
             world.platform.fails = lambda: chance.random() < 0.01
@@ -270,7 +270,7 @@ def test_a_long_outage_is_told_of_again_before_each_promised_time() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_watcher_killed_at_any_moment_repeats_nothing_and_forgets_no_all_clear(seed: int) -> None:
     async def scene() -> None:
-        chance = random.Random(seed)  # noqa: S311 chance of a simulation
+        chance = random.Random(seed)
         async with World(seed=seed) as world:
             await pass_ms(WARM_UP)
             world.platform.kill()
@@ -445,6 +445,57 @@ def test_a_watcher_without_a_pairing_waits_and_says_so() -> None:
             await pass_ms(WARM_UP)
 
             assert world.wall.heads[-1][1] == Headline.QUIET
+
+    in_virtual_time(scene)
+
+
+def test_a_platform_that_has_lost_everybody_does_not_empty_our_list() -> None:
+    async def scene() -> None:
+        async with World() as world:
+            await pass_ms(WARM_UP)
+            world.platform.roster_now = type(family())(0)
+            await pass_ms(10 * MINUTE)
+            assert "Our list of whom to tell is from" in world.wall.page
+            world.platform.kill()
+
+            await pass_ms(3 * MINUTE)
+
+            assert sorted(first_words(world)) == sorted(AFFECTED)
+
+    in_virtual_time(scene)
+
+
+def test_a_mail_server_set_up_in_the_middle_of_an_incident_still_tells_everybody() -> None:
+    async def scene() -> None:
+        async with World(mail=False) as world:
+            await pass_ms(WARM_UP)
+            world.platform.kill()
+            await pass_ms(5 * MINUTE)
+            world.kill_watcher()
+            world.with_mail = True
+            world.start_watcher()
+
+            await pass_ms(2 * MINUTE)
+
+            assert sorted(first_words(world)) == sorted(AFFECTED)
+
+    in_virtual_time(scene)
+
+
+def test_who_joins_in_the_middle_of_an_incident_is_told_too_and_the_others_not_again() -> None:
+    async def scene() -> None:
+        async with World() as world:
+            roster = family()
+            world.platform.roster_now = type(roster)(0, roster.sharers, roster.people[:1])
+            await pass_ms(LONG_WARM_UP)
+            world.platform.rings = False
+            await pass_ms(3 * MINUTE)
+            assert first_words(world) == ["ana@example.org"]
+
+            world.platform.roster_now = roster
+            await pass_ms(2 * MINUTE)
+
+            assert sorted(first_words(world)) == sorted(AFFECTED)
 
     in_virtual_time(scene)
 

@@ -1,5 +1,7 @@
 """A scene in virtual time: one sharer, some followers, readings and words, and what alarms make of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nightbell.alarm.effects import Effects, Entry, Notification
@@ -34,7 +36,7 @@ class Scene:
         self.fact(SharerAdded(self.now_ms, 0))
 
     def take(
-        self, *, facts: tuple[AnyFact, ...] = (), readings: list[tuple[int, int]] = [], tick: bool = False
+        self, *, facts: tuple[AnyFact, ...] = (), readings: Sequence[tuple[int, int]] = (), tick: bool = False
     ) -> Effects:
         packed = no_readings()
         if readings:

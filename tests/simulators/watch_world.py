@@ -7,7 +7,7 @@ platform opens and clears alarms by the rules, refuses, hangs and rings late lik
 import asyncio
 import random
 import selectors
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Self, TypeVar
 
@@ -125,7 +125,7 @@ class Platform:
         self.published: list[tuple[str, int, int]] = []
         self.roster_now = family()
         self._timings = timings
-        self._chance = random.Random(seed)  # noqa: S311 jitter of a simulation
+        self._chance = random.Random(seed)
         self._listeners: set[asyncio.Queue[StreamWord]] = set()
         self._open: dict[str, str] = {}
         self._clears: dict[str, list[int]] = {}
@@ -193,7 +193,7 @@ class Platform:
             for listener in self._listeners:
                 listener.put_nowait(Ring(canary, self._open[canary]))
 
-    async def listen(self) -> AsyncIterator[StreamWord]:
+    async def listen(self) -> AsyncGenerator[StreamWord, None]:
         failed = await self._reached()
         if failed is not None:
             yield Lost(failed.why)
@@ -361,7 +361,7 @@ class World:
         self.wall = Wall()
         self.clock = LoopClock()
         self.pairings = OnePairing(PAIRED)
-        self._mail = mail
+        self.with_mail = mail
         self._book: ShelfBook | None = None
         self._watching: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -390,7 +390,7 @@ class World:
             pairings=self.pairings,
             make_probe=lambda _: self.platform,
             book=self._book,
-            mail=self.mailbox if self._mail else None,
+            mail=self.mailbox if self.with_mail else None,
             site=self.wall,
             steady=LoopClock(),
             clock=self.clock,

@@ -64,7 +64,7 @@ def test_no_dependency_passes_its_licence_on_to_the_whole() -> None:
 
 
 def test_what_is_locked_is_locked_by_its_hash() -> None:
-    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-build.lock"):
+    for lock in sorted(path.name for path in ROOT.glob("requirements*.lock")):
         text = (ROOT / lock).read_text(encoding="utf-8")
         packages = re.findall(r"^[a-zA-Z0-9._-]+==", text, re.MULTILINE)
         hashed = re.findall(r"^[a-zA-Z0-9._-]+==[^\n]*\\\n    --hash=sha256:", text, re.MULTILINE)

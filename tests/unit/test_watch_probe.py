@@ -1,5 +1,6 @@
 """What the probe makes of what the platform says, and of what goes wrong on the way."""
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -11,7 +12,7 @@ from nightbell.adapters.probe.http import HttpProbe, why_of
 from nightbell.adapters.probe.steady import SteadyClock
 from nightbell.adapters.probe.wire import NO_TICK_AGE_MS, Said, one_accepted, upload_of
 from nightbell.publish.native import read_upload
-from nightbell.watch.evidence import Pulse, Why
+from nightbell.watch.evidence import Lost, Opened, Pulse, Why
 from nightbell.watch.ports import Failed, Ring
 from nightbell.watch.timings import Timings
 from nightbell.words.clock import ManualClock
@@ -113,6 +114,33 @@ async def test_a_door_that_is_shut_is_refused_and_certainly_took_nothing() -> No
     await probe.close()
 
     assert outcome == Failed(Why.REFUSED, untaken=True)
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+async def test_a_stream_whose_probe_is_closed_ends_as_lost() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        writer.write(b'event: hb\ndata: {"watching":true,"tick_age_ms":1}\n\n')
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    probe = HttpProbe(type(PAIRED)(f"http://127.0.0.1:{port}", "f", "fk", "rk", PAIRED.canaries), Timings())
+    words = []
+
+    async for word in probe.listen():
+        words.append(word)
+        if isinstance(word, Pulse):
+            await probe.close()
+    server.close()
+
+    assert words[:2] == [Opened(), Pulse(watching=True, tick_age_ms=1)]
+    assert isinstance(words[2], Lost)
+    assert len(words) == 3
 
 
 def test_steady_time_goes_on_when_the_clock_is_set() -> None:

@@ -85,7 +85,7 @@ class Intake:
         self._attempts.clear()
 
     def take(self) -> Batch:
-        """Take all out, the mark too: an empty intake asks for no write. Left-out lines hold the mark back."""
+        """Take all out, the mark too: an empty intake asks for no write. Left-out lines keep the mark."""
         upto_seq, self._upto_seq = self._upto_seq, -1
         batch = Batch(
             upto_seq=-1 if self.left_out else upto_seq,

@@ -72,6 +72,7 @@ class Incident(msgspec.Struct, frozen=True):
         since_ms: When the first detector began to fail.
         opened_ms: When we were sure.
         failing: Every detector that failed in it, for long enough to count.
+        first: The notice that said it first, or said that it had become worse; empty before.
         begun_ms: When anybody was first told; 0 if nobody yet.
         told_ms: When everybody was told; 0 if that has not come yet.
         updates: Updates made.
@@ -83,6 +84,7 @@ class Incident(msgspec.Struct, frozen=True):
     since_ms: int
     opened_ms: int
     failing: tuple[Detector, ...]
+    first: str = ""
     begun_ms: int = 0
     told_ms: int = 0
     updates: int = 0
@@ -189,6 +191,17 @@ def resumed(judged: Judged, now_ms: int, timings: Timings) -> Judged:
         update_ms=update_ms if update_ms == NEVER_MS else min(update_ms, now_ms + timings.update_every_ms),
     )
     return Judged(stage=Stage.INCIDENT, last_bad_ms=now_ms, incident=incident, past=judged.past)
+
+
+def untold(incident: Incident, now_ms: int, timings: Timings) -> Announce | None:
+    """The first word again, for whoever has become known since everybody was told; None before that.
+
+    Who has had it is not told twice: it is the same notice.
+    """
+    if not incident.told_ms:
+        return None
+    promised_ms = incident.update_ms + timings.update_promise_ms - timings.update_every_ms
+    return Announce(incident.first, NoticeKind.FIRST, Audience.EVERYONE, incident, now_ms, promised_ms)
 
 
 def _taken(judged: Judged, evidence: Evidence, now_ms: int, timings: Timings) -> Judged:
@@ -327,7 +340,8 @@ def _going_on(
     grown = _grown(judged, incident, now_ms, timings)
     worse = incident.only_answers and not grown.only_answers and incident.begun_ms > 0
     incident = grown
-    first = f"{incident.id}-worse" if worse else f"{incident.id}-first"
+    first = f"{incident.id}-worse" if worse else incident.first or f"{incident.id}-first"
+    incident = replace(incident, first=first)
     if not incident.begun_ms:
         incident = replace(incident, begun_ms=now_ms, update_ms=now_ms + timings.update_every_ms)
         announced.append(

@@ -83,9 +83,23 @@ class Memory:
         self._unsaved_parts.add("flock")
 
     def set_roster(self, roster: Roster) -> None:
-        """Whom to tell, as just fetched."""
+        """Whom to tell, as just fetched.
+
+        An empty list never replaces one with people in it: a platform that has lost everybody is what we keep
+        our own list for. The page then shows how old ours is.
+        """
+        if self.hit and not affected(roster):
+            log.warning("roster.empty")
+            return
         self._take(roster)
         self._unsaved_parts.add("roster")
+
+    def forget(self, now_ms: int) -> None:
+        """Let go of settled deliveries that are too old to matter; the book does so when it is opened."""
+        old = now_ms - DELIVERIES_KEPT_MS
+        self.deliveries = {
+            key: one for key, one in self.deliveries.items() if one.made_ms >= old or key in self.waiting
+        }
 
     def note(self, delivery: NoticeDelivery) -> None:
         """A delivery that is new or has changed."""

@@ -1,6 +1,6 @@
 """What the watcher needs of the world. None of these belongs to the platform."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -52,7 +52,7 @@ class Probe(Protocol):
         """Publish one reading for a canary, through a new connection to the real door."""
         ...
 
-    def listen(self) -> AsyncIterator[StreamWord]:
+    def listen(self) -> AsyncGenerator[StreamWord, None]:
         """Open the canary follower's stream and say what comes, until it is lost."""
         ...
 

@@ -8,6 +8,7 @@ nobody foresaw is logged, counted on the page, and goes on: a watcher must not d
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Final
 
 import msgspec
@@ -38,7 +39,7 @@ from nightbell.watch.judge import Announce
 from nightbell.watch.memory_service import Memory
 from nightbell.watch.page import Headline, MailFacts, PageFacts, headline
 from nightbell.watch.pairing import Pairing
-from nightbell.watch.ports import Book, Failed, Pairings, Probe, ProbeMaker, Ring, Site
+from nightbell.watch.ports import Book, Failed, Pairings, Probe, ProbeMaker, Ring, Site, StreamWord
 from nightbell.watch.timings import Timings
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import NEVER_MS, Clock
@@ -143,6 +144,7 @@ class Watch:
         self._beat = Beat(now_ms, self._clock.now_ms())
         await self._memory.open(now_ms, self._timings)
         incident = self._memory.judged.incident
+        self._tell_the_rest()
         log.info("watch.started", incident=incident is not None, people=len(self._memory.hit))
 
     async def _end(self) -> None:
@@ -196,7 +198,9 @@ class Watch:
     def _announce(self, announce: Announce) -> None:
         """Turn an announcement into deliveries, and withdraw what it makes outdated."""
         memory = self._memory
+        memory.forget(announce.at_ms)
         known = list(memory.deliveries.values())
+        made: list[NoticeDelivery] = []
         if self._mail is not None:
             made = deliveries_of(
                 announce,
@@ -215,8 +219,16 @@ class Watch:
             kind=str(announce.kind),
             audience=str(announce.audience),
             people=len(memory.hit),
+            mails=len(made),
             mail=self._mail is not None,
         )
+
+    def _tell_the_rest(self) -> None:
+        """In an open incident: tell who was not on our list, or could not be told, when everybody was."""
+        incident, now_ms = self._memory.judged.incident, self._steady.now_ms()
+        announce = None if incident is None else judge.untold(incident, now_ms, self._timings)
+        if announce is not None:
+            self._announce(announce)
 
     def _shift_ms(self) -> int:
         return self._clock.now_ms() - self._steady.now_ms()
@@ -272,23 +284,28 @@ class Watch:
             await self._sleep(self._timings.tick_ms)
             return
         opened = False
-        async for word in probe.listen():
-            if probe is not self._probe:
-                return
-            if isinstance(word, Ring):
-                ring = self._rings.get(word.canary)
-                if ring is not None and not ring.done():
-                    ring.set_result(word.alarm)
-                continue
-            if isinstance(word, Lost):
-                self._streams_lost += 1
-                self._knock.set()
-            opened = opened or isinstance(word, Opened)
-            self._reached = self._reached or isinstance(word, Pulse)
-            self._looked_ms = self._clock.now_ms()
-            self._take_in(word)
+        async with aclosing(probe.listen()) as words:
+            async for word in words:
+                if probe is not self._probe:
+                    return
+                opened = opened or isinstance(word, Opened)
+                self._hear(word)
         # A stream that was open is opened again at once; one that could not be opened waits for its turn.
         await self._sleep(self._timings.tick_ms if opened else self._timings.retry_every_ms)
+
+    def _hear(self, word: StreamWord) -> None:
+        """One word of the stream."""
+        self._looked_ms = self._clock.now_ms()
+        if isinstance(word, Ring):
+            ring = self._rings.get(word.canary)
+            if ring is not None and not ring.done():
+                ring.set_result(word.alarm)
+            return
+        if isinstance(word, Lost):
+            self._streams_lost += 1
+            self._knock.set()
+        self._reached = self._reached or isinstance(word, Pulse)
+        self._take_in(word)
 
     async def _go_round(self) -> None:
         """One step of one canary, or a short wait for the next."""
@@ -394,6 +411,7 @@ class Watch:
             self._take_in(Good(Detector.DOOR))
         self._reached = True
         self._memory.set_roster(fetched)
+        self._tell_the_rest()
         await self._memory.save()
         await self._sleep(self._timings.roster_every_ms)
 

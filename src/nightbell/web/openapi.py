@@ -116,9 +116,9 @@ def _stream(events: dict[str, Document]) -> Document:
         "operationId": "stream",
         "summary": "Stream",
         "description": (
-            "Server-sent events: a snapshot first, then what happens, as it happens, and every 10 s a heartbeat "
-            "that proves that alarms are being evaluated. Nothing heard until `stream_until_ms`: you are not "
-            "being watched. `Last-Event-ID` resumes. Event names: "
+            "Server-sent events: a snapshot first, then what happens, as it happens, and every 10 s a "
+            "heartbeat that proves that alarms are being evaluated. Nothing heard until "
+            "`stream_until_ms`: you are not being watched. `Last-Event-ID` resumes. Event names: "
             + ", ".join(f"`{name}`" for name in events)
         ),
         "parameters": [

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -131,11 +131,11 @@ class HttpProbe:
                 if not response.is_success:
                     return Failed(Why.STATUS, untaken=False)
                 return await _body_of(response, bytes_max)
-        except (httpx.HTTPError, OSError, TimeoutError, ValueError) as error:
+        except (httpx.HTTPError, httpx.StreamError, OSError, TimeoutError, ValueError) as error:
             why = why_of(error)
             return Failed(why, untaken=why in {Why.REFUSED, Why.UNREACHABLE, Why.CERTIFICATE})
 
-    async def listen(self) -> AsyncIterator[StreamWord]:
+    async def listen(self) -> AsyncGenerator[StreamWord, None]:
         """The canary follower's stream, until it is lost."""
         said = Said(self._canaries)
         headers = {
@@ -157,7 +157,7 @@ class HttpProbe:
                         yield word
         except httpx.ReadTimeout:
             yield Lost(Why.SILENT)
-        except (httpx.HTTPError, OSError, ValueError) as error:
+        except (httpx.HTTPError, httpx.StreamError, OSError, ValueError) as error:
             yield Lost(why_of(error))
         else:
             yield Lost(Why.BROKEN)
@@ -179,7 +179,7 @@ async def _body_of(response: httpx.Response, bytes_max: int) -> bytes:
     return b"".join(pieces)
 
 
-async def _lines_of(response: httpx.Response) -> AsyncIterator[str]:
+async def _lines_of(response: httpx.Response) -> AsyncGenerator[str, None]:
     """The lines of a stream, without their ends.
 
     Raises:

@@ -6,7 +6,7 @@ from litestar.response import Redirect
 
 from nightbell.web.asking import AnyRequest, InHouse
 from nightbell.web.gather import alarm_of
-from nightbell.web.pages.common import Page, asking_by_form, asking_of, frame_of, go_to, page
+from nightbell.web.pages.frame import Page, asking_by_form, asking_of, frame_of, go_to, page
 from nightbell.web.pages.views import alarm_view
 from nightbell.web.render import InPages
 

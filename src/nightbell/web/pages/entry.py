@@ -8,7 +8,7 @@ from litestar.response import Redirect
 from nightbell.follow.follow import InvitationView
 from nightbell.web.asking import AnyRequest, InHouse, InVisit, Visit, headers_of
 from nightbell.web.guard import bearer_of, check_sent_by_us, grant_cookies, peer_of, seal_of
-from nightbell.web.pages.common import (
+from nightbell.web.pages.frame import (
     Page,
     asking_by_form,
     asking_of,

@@ -5,7 +5,7 @@ from litestar.params import FromPath
 
 from nightbell.web.asking import AnyRequest, InHouse
 from nightbell.web.gather import sharer_of
-from nightbell.web.pages.common import Page, asking_of, frame_of, page
+from nightbell.web.pages.frame import Page, asking_of, frame_of, page
 from nightbell.web.pages.views import person_view, tile_views
 from nightbell.web.render import InPages
 

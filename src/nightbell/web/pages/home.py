@@ -9,7 +9,7 @@ from litestar.response import Redirect
 from nightbell.follow.limits import Limits
 from nightbell.web.asking import AnyRequest, Asking, InHouse
 from nightbell.web.gather import follow_of, nothing_here, sharer_of
-from nightbell.web.pages.common import Page, asking_by_form, asking_of, frame_of, go_to, page
+from nightbell.web.pages.frame import Page, asking_by_form, asking_of, frame_of, go_to, page
 from nightbell.web.pages.views import person_view, tile_views, waiting_lines
 from nightbell.web.ports import House
 from nightbell.web.problem import STATUS

@@ -9,7 +9,7 @@ from litestar.response import Redirect
 from nightbell.web.api.follows import LOOKS_SHOWN
 from nightbell.web.asking import AnyRequest, Asking, InHouse
 from nightbell.web.gather import nothing_here
-from nightbell.web.pages.common import Page, asking_by_form, asking_of, frame_of, go_to, page
+from nightbell.web.pages.frame import Page, asking_by_form, asking_of, frame_of, go_to, page
 from nightbell.web.pages.home import is_number
 from nightbell.web.pages.views import follower_views, following_views, look_views
 from nightbell.web.ports import House

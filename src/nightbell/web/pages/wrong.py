@@ -7,7 +7,7 @@ from litestar.response import Redirect
 
 from nightbell.web.asking import AnyRequest, headers_of
 from nightbell.web.guard import caller_of, page_headers, seal_of
-from nightbell.web.pages.common import SEE_OTHER, our_path, page, quoted
+from nightbell.web.pages.frame import SEE_OTHER, our_path, page, quoted
 from nightbell.web.ports import House
 from nightbell.web.problem import answer_of
 from nightbell.web.render import Pages
