@@ -1,6 +1,9 @@
 """A loaded house for benchmarks: sharers with publish keys, three follows each with three sets of limits."""
 
 import asyncio
+import hashlib
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from benchmarks.processes import BUILD, ROOT
 from nightbell.app.platform import Platform
 from nightbell.app.settings import load
 from nightbell.follow.defaults import default_limits
@@ -20,6 +24,14 @@ SHARERS_TO_FOLLOWER: Final = 50
 """Followers are clinics and families: one account follows this many, so that the house is not all passwords."""
 
 AT_ONCE: Final = 5_000
+_ASIDE: Final = 7919
+"""A prime: whom to ask instead when somebody would follow the same sharer twice."""
+
+FOLLOWER_KEYS_MAX: Final = 10_000
+FURNISH_S_MAX: Final = 1_800
+
+SOURCE: Final = ROOT / "src" / "nightbell"
+ROOMS: Final = ("account", "follow", "journal", "evaluate", "alarm", "adapters/stores")
 
 
 def limit_sets() -> tuple[Limits, Limits, Limits]:
@@ -35,8 +47,15 @@ def limit_sets() -> tuple[Limits, Limits, Limits]:
     )
     second = default_limits(Unit.MMOL)
     parts = {name: getattr(second, name) for name in second.__struct_fields__}
-    metric = Limits(**{name: msgspec.structs.replace(part, on=True, hours=None) for name, part in parts.items()})
+    metric = Limits(
+        **{name: msgspec.structs.replace(part, on=True, hours=None) for name, part in parts.items()}
+    )
     return all_on, careful, metric
+
+
+def first_follower(sharer: int) -> int:
+    """Which follower's key opens a screen that surely shows this sharer."""
+    return sharer * FOLLOWS_EACH // SHARERS_TO_FOLLOWER
 
 
 def _cut(count: int) -> Iterator[range]:
@@ -49,40 +68,71 @@ async def furnish(folder: Path, sharers: int) -> None:
     settings = load(folder, {}, chosen={"listen": "127.0.0.1:0", "canary": False})
     platform = Platform(folder, settings, tls=None)
     await platform.start()
-    accounts, follows, now_ms = platform.accounts, platform.follows, platform.clock.now_ms
-    followers = await accounts.add_people(
-        [f"follower {n:07d}" for n in range(-(-sharers * FOLLOWS_EACH // SHARERS_TO_FOLLOWER))],
-        share=False,
-        now_ms=now_ms(),
-    )
-    chosen = limit_sets()
+    accounts, now_ms = platform.accounts, platform.clock.now_ms
+    names = [f"follower {n:07d}" for n in range(-(-sharers * FOLLOWS_EACH // SHARERS_TO_FOLLOWER))]
+    followers = await accounts.add_people(names, share=False, now_ms=now_ms())
     with (folder / "tokens").open("w") as tokens:
         for part in _cut(sharers):
             people = await accounts.add_people([f"sharer {n:07d}" for n in part], share=True, now_ms=now_ms())
             keys = await accounts.add_publish_keys(people, now_ms())
             tokens.writelines(f"{key.secret}\n" for key in keys)
-            wanted = [
-                NewFollow(person.id, followers[(n * FOLLOWS_EACH + which) // SHARERS_TO_FOLLOWER].id, chosen[which])
-                for n, person in zip(part, people, strict=True)
-                for which in range(FOLLOWS_EACH)
-            ]
-            # one follower must not follow the same sharer twice
-            seen: set[tuple[str, str]] = set()
-            for place, follow in enumerate(wanted):
-                follower = follow.follower
-                step = 0
-                while (follow.sharer, follower) in seen:
-                    step += 1
-                    follower = followers[(place + step * 7919) % len(followers)].id
-                seen.add((follow.sharer, follower))
-                wanted[place] = follow._replace(follower=follower)
-            await follows.add_many(wanted, now_ms())
-            print(f"{part.stop} sharers", file=sys.stderr, flush=True)  # noqa: T201
+            wanted = _wanted(
+                [person.id for person in people], part.start, [person.id for person in followers]
+            )
+            await platform.follows.add_many(wanted, now_ms())
+            print(f"{part.stop} sharers", file=sys.stderr, flush=True)
     with (folder / "followers").open("w") as secrets:
-        for follower_person in followers[:10_000]:
-            key = await accounts.add_key(person_id=follower_person.id, scope="follow", label="bench", now_ms=now_ms())
+        for person in followers[:FOLLOWER_KEYS_MAX]:
+            key = await accounts.add_key(person_id=person.id, scope="follow", label="bench", now_ms=now_ms())
             secrets.write(f"{key.secret}\n")
     await platform.close()
+
+
+def _wanted(sharers: list[str], first: int, followers: list[str]) -> list[NewFollow]:
+    """Three follows for each sharer, each by somebody else, each with another set of limits."""
+    wanted = []
+    for number, sharer in enumerate(sharers, first):
+        chosen: list[str] = []
+        for which, limits in enumerate(limit_sets()):
+            place, step = number * FOLLOWS_EACH + which, 0
+            follower = followers[place // SHARERS_TO_FOLLOWER]
+            while follower in chosen:
+                step += 1
+                follower = followers[(place + step * _ASIDE) % len(followers)]
+            chosen.append(follower)
+            wanted.append(NewFollow(sharer, follower, limits))
+    return wanted
+
+
+def version_of_stores() -> str:
+    """A hash of all code that decides how a house lies on the disk: a house of another version is made anew."""
+    digest = hashlib.blake2b(digest_size=8)
+    for room in ROOMS:
+        for path in sorted((SOURCE / room).rglob("*")):
+            if path.suffix in {".py", ".sql"}:
+                digest.update(path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def house(sharers: int) -> Path:
+    """The folder of a furnished house, made if it is not there; copy it, never run on it.
+
+    Raises:
+        subprocess.CalledProcessError: It could not be made.
+    """
+    folder = BUILD / f"bench-house-{sharers}"
+    version = f"{version_of_stores()}\n"
+    stamp = folder / "version"
+    if stamp.exists() and stamp.read_text() == version:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with (BUILD / "bench-house.log").open("wb") as log:
+        command = [sys.executable, "-m", "benchmarks.house", str(folder), str(sharers)]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=log, stderr=log, timeout=FURNISH_S_MAX)
+    stamp.write_text(version)
+    return folder
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_a_write_cut_short_never_costs_an_acknowledged_reading(limit: int, tmp_p
 
 def test_killed_at_any_instant_under_load_it_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     seed = 20191128
-    chance = random.Random(seed)  # noqa: S311 instants, not secrets
+    chance = random.Random(seed)
     acknowledged: set[int] = set()
 
     for life in range(10):

@@ -1,5 +1,6 @@
 """Goal: the promises of the live stream. Method: real sockets, the real callable, uvicorn."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 
 from nightbell.alarm.effects import AlarmState, NotificationKind
 from nightbell.deliver.connection import QUEUE_MAX
-from nightbell.deliver.hub import BEAT_EVERY_MS, PERSON_STREAMS_MAX
+from nightbell.deliver.hub import BEAT_EVERY_MS, WRITE_PATIENCE_MS
 from nightbell.follow.follow import Sight
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.publish.reading import READING_DTYPE, Reading
@@ -309,8 +310,29 @@ async def test_a_slow_reader_gets_a_fresh_snapshot_with_every_ring_instead_of_si
     assert events[1].data["people"][0]["reading"]["measured_ms"] == NOW_MS + 3 * QUEUE_MAX - 1
 
 
+async def test_a_reader_that_takes_nothing_is_given_up_and_holds_nobody_up(
+    house: StreamHouse, clock: ManualClock
+) -> None:
+    await ready(await house.screen("ben"))
+    cleo = await ready(await house.screen("cleo"))
+    house.family.ana = "A" * 8_000_000
+    house.hub.refresh("ben")
+    await asyncio.sleep(0)
+    house.family.ana = "Ana"
+
+    for _ in range(1 + WRITE_PATIENCE_MS // 100 + 100):
+        clock.advance_ms(100)
+        house.hub.beat(clock.now_ms())
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while house.hub.count > 1:
+            await asyncio.sleep(0.001)
+
+    assert (await cleo.event()).name == "hb"
+
+
 async def test_a_sixth_screen_closes_the_oldest_which_says_why(house: StreamHouse) -> None:
-    screens = [await ready(await house.screen("ben")) for _ in range(PERSON_STREAMS_MAX + 1)]
+    screens = [await ready(await house.screen("ben")) for _ in range(6)]
 
     said = await screens[0].event()
     await gone(screens[0])

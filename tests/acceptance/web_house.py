@@ -20,7 +20,7 @@ from nightbell.adapters.stores.memory.accounts import (
     MemoryKeyFolder,
     MemoryLookStore,
 )
-from nightbell.adapters.stores.memory.history import MemoryHistoryStore
+from nightbell.adapters.stores.memory.history import MemoryHistoryDisk, MemoryHistoryStore
 from nightbell.adapters.stores.memory.journal import MemoryJournalStore
 from nightbell.adapters.stores.memory.ledger import MemoryLedger
 from nightbell.alarm.effects import AlarmView, Effects
@@ -98,7 +98,8 @@ class WebHouse:
         self.accounts = Accounts(MemoryAccountStore(), MemoryKeyFolder(), AccountFacts(self.journal), quick)
         self.follows = Follows(MemoryFollowStore(), FollowFacts(self.journal), self.accounts)
         self.access = Access(self.accounts, self.follows, GatheredLooks(MemoryLookStore()))
-        self.history = History(MemoryHistoryStore(), clock)
+        self.history_disk = MemoryHistoryDisk()
+        self.history = History(MemoryHistoryStore(self.history_disk), clock)
         self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
         self.later = Later()
         self.evaluation = Evaluation(self.later, NoCheckpoints())
@@ -241,6 +242,10 @@ class WebHouse:
                 None,
             )
         )
+
+    async def breathe(self) -> None:
+        """Let the house go on for a moment; for loops that wait for what it stores."""
+        await asyncio.sleep(0.01)
 
     async def eventually(self, look: Callable[[], Found | None]) -> Found:
         """Wait for something that the house does by itself."""

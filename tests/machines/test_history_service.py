@@ -146,6 +146,28 @@ async def test_a_restart_gives_the_same_readings_and_reads_only_what_is_needed_o
     await again.close()
 
 
+async def test_a_restart_stores_nothing_a_second_time() -> None:
+    disk = MemoryHistoryDisk()
+    history = await opened(MemoryHistoryStore(disk))
+    slow = [
+        group(each.seq, each.recorded_ms, reading(each.recorded_ms - 12 * MINUTE_MS, late_ms=12 * MINUTE_MS))
+        for each in five_minutes(60)
+    ]
+    lived(history, slow)
+    await history.flush()
+    flushed = history.flushed_seq()
+    await history.close()
+
+    again = await opened(MemoryHistoryStore(disk))
+    again.restore(each for each in slow if each.seq > flushed)
+    await again.flush()
+
+    assert len(disk.blocks) == 2
+    assert disk.beside == {}
+    assert len(await levels(again)) == 60
+    await again.close()
+
+
 async def test_a_restart_without_any_earlier_write_rebuilds_all_from_the_journal() -> None:
     disk = MemoryHistoryDisk()
     journal = five_minutes(288)
@@ -177,6 +199,8 @@ async def test_while_the_store_fails_nothing_is_lost_and_health_says_what_to_do(
     disk.broken = True
 
     lived(history, journal[40:])
+    late = reading(BEGIN_MS - DAY_MS, late_ms=2 * DAY_MS, level=40)
+    history.consume(group(81, BEGIN_MS + 81 * 5 * MINUTE_MS, late))
     await history.flush()
     failing = history.health().failing
     disk.broken = False
@@ -184,7 +208,7 @@ async def test_while_the_store_fails_nothing_is_lost_and_health_says_what_to_do(
     await history.flush()
 
     assert "journal" in failing
-    assert kept == list(range(51, 131))
+    assert kept == [40, *range(51, 131)]
     assert await levels(history) == kept
     assert history.health().failing == ""
     assert len(disk.blocks) == 2
@@ -278,7 +302,7 @@ def random_life(rng: random.Random, length: int) -> list[Group]:
 async def test_whatever_comes_and_whenever_it_crashes_history_is_what_the_journal_holds(
     seed: int, tmp_path: Path
 ) -> None:
-    rng = random.Random(seed)  # noqa: S311 a seeded life, not a secret
+    rng = random.Random(seed)
     journal = random_life(rng, 150)
     disk = MemoryHistoryDisk()
     make: Callable[[], HistoryStore] = (

@@ -89,7 +89,7 @@ def days_of(recording: Recording, rng: Random, days: int) -> Recording:
 
 def journal_of(people: Sequence[Recording], *, seed: int, tick_every_ms: int = 30_000) -> list[Group]:
     """The journal of some people, sharers 0, 1, 2 ..., each with two to four follows."""
-    rng = Random(seed)  # noqa: S311 a seed is wanted, not a secret
+    rng = Random(seed)
     length = max((person.readings[-1][0] for person in people if person.readings), default=0) + HOUR
     outages = list(stretches(rng, length, every=30 * HOUR, shortest=45_000, longest=40 * MINUTE))
     happenings: list[Happening] = []

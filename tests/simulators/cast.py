@@ -112,6 +112,7 @@ class Family:
         self.told_follows = {BEN_FOLLOW}
         self.newest_readings: dict[int, Reading] = {}
         self.tick_ms = NOW_MS
+        self.ana = "Ana"
         self.looks: list[tuple[str, int, str]] = []
         self.signed_in = {"ana", "ben", "cleo", "dan"}
 
@@ -119,7 +120,7 @@ class Family:
         return self.contacts.get(person)
 
     def sharer_name(self, sharer: int) -> str:
-        return "Ana" if sharer == ANA else ""
+        return self.ana if sharer == ANA else ""
 
     def may_be_told(self, follow: int) -> bool:
         return follow in self.told_follows

@@ -129,7 +129,7 @@ class StreamHouse:
     async def until_empty(self) -> None:
         """Until the server has seen that all are gone."""
         async with asyncio.timeout(10):
-            while self.hub.count:  # noqa: ASYNC110 the hub has no event for tests to wait on
+            while self.hub.count:
                 await asyncio.sleep(0.001)
 
     async def close_screens(self) -> None:
@@ -153,7 +153,7 @@ async def open_house(clock: Clock, *, streams_max: int = 100) -> AsyncIterator[S
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
-        while not server.started:  # noqa: ASYNC110 uvicorn has no event for it
+        while not server.started:
             await asyncio.sleep(0.001)
     house.port = server.servers[0].sockets[0].getsockname()[1]
     try:

@@ -362,6 +362,7 @@ class World:
         self.clock = LoopClock()
         self.pairings = OnePairing(PAIRED)
         self.with_mail = mail
+        self.unusable = False
         self._book: ShelfBook | None = None
         self._watching: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -388,7 +389,7 @@ class World:
         self._book = ShelfBook(self.shelf)
         watch = Watch(
             pairings=self.pairings,
-            make_probe=lambda _: self.platform,
+            make_probe=self._probe,
             book=self._book,
             mail=self.mailbox if self.with_mail else None,
             site=self.wall,
@@ -400,6 +401,11 @@ class World:
         )
         self._watching = asyncio.create_task(watch.run())
 
+    def _probe(self, _: Pairing) -> Platform:
+        if self.unusable:
+            raise FileNotFoundError("the certificate")
+        return self.platform
+
     def kill_watcher(self) -> None:
         """As by `kill -9`: nothing it still does reaches the disk; the task dies at its next step."""
         if self._book is not None:
@@ -410,3 +416,21 @@ class World:
 
     def now_ms(self) -> int:
         return LoopClock().now_ms()
+
+
+AFFECTED = ("ana@example.org", "ben@example.org", "cleo@example.org")
+"""Everybody whom a failure concerns, by address: Dan is not."""
+
+
+def first_words(world: World) -> list[str]:
+    """Addresses that were told "NOT being watched", in order."""
+    return [
+        address
+        for _, address, message, _ in world.mailbox.mails
+        if message.subject.startswith("You are NOT being watched")
+    ]
+
+
+def all_clears(world: World) -> list[str]:
+    """Addresses that were told "watching again", in order."""
+    return [to for _, to, message, _ in world.mailbox.mails if message.subject.startswith("We are watching")]

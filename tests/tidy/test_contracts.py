@@ -1,6 +1,7 @@
 """The import contracts bite: each is broken once in a copy of the package, and seen to fail."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,12 +40,8 @@ def judged(copy: Path, planted: Mapping[str, str]) -> tuple[int, dict[str, str]]
         capture_output=True,
         text=True,
     )
-    words: dict[str, str] = {}
-    for line in done.stdout.splitlines():
-        for verdict in (" KEPT", " BROKEN"):
-            if line.endswith(verdict):
-                words[line.removesuffix(verdict)] = verdict.strip()
-    return done.returncode, words
+    found = re.findall(r"^(.+) (KEPT|BROKEN)(?: \(.*\))?$", done.stdout, re.MULTILINE)
+    return done.returncode, dict(found)
 
 
 BREAKS = {

@@ -17,7 +17,7 @@ NOT_OUR_WORDS: Final = frozenset(
 FIELD_WORDS: Final = frozenset({"egv", "sgv", "cbg", "bg"})
 """What other systems call a reading: only adapters speak so."""
 
-CHANCE_AND_TIME: Final = frozenset({"time", "random", "uuid", "secrets"})
+CHANCE_AND_TIME: Final = frozenset({"time", "random", "secrets"})
 MAY_USE_THEM: Final = frozenset({"words", "adapters"})
 
 TEXT_SUFFIXES: Final = frozenset({".py", ".js", ".css", ".html", ".sql", ".sh"})
@@ -95,6 +95,13 @@ def test_time_and_chance_are_drawn_in_words_and_adapters_only() -> None:
         if module.step not in MAY_USE_THEM
         for name, line in imported(module.tree)
         if name.split(".")[0] in CHANCE_AND_TIME
+    ]
+    wrong += [
+        f"{module.name}:{node.lineno} calls {node.attr}"
+        for module in modules("src")
+        if module.step not in MAY_USE_THEM
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"uuid1", "uuid4"}
     ]
 
     assert not wrong, "\n".join(wrong)

@@ -15,7 +15,7 @@ DEPENDENCIES = ROOT / "docs" / "decisions" / "0003-dependencies.md"
 
 @pytest.mark.process
 def test_it_refuses_to_run_without_its_assertions() -> None:
-    done = subprocess.run(  # noqa: S603 our own interpreter
+    done = subprocess.run(
         [sys.executable, "-O", "-m", "nightbell.cli.main", "config", "check"],
         check=False,
         capture_output=True,
@@ -36,7 +36,9 @@ def dependencies() -> list[str]:
 
 def noted() -> dict[str, str]:
     """The licence noted for each dependency."""
-    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|", DEPENDENCIES.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|", DEPENDENCIES.read_text(encoding="utf-8"), re.MULTILINE
+    )
     return {name: licence.strip() for name, licence in rows}
 
 
@@ -47,13 +49,9 @@ def test_every_dependency_has_its_reason_and_its_licence_noted() -> None:
 @pytest.mark.parametrize("name", dependencies())
 def test_the_noted_licence_is_the_one_that_is_installed(name: str) -> None:
     metadata = distribution(name).metadata
-    said = " ".join(
-        [
-            metadata.get("License-Expression") or "",
-            (metadata.get("License") or "")[:200],
-            *(line for line in metadata.get_all("Classifier") or [] if line.startswith("License")),
-        ]
-    )
+    fields = [*(metadata.get_all("License-Expression") or []), *(metadata.get_all("License") or [])]
+    fields += [line for line in metadata.get_all("Classifier") or [] if line.startswith("License")]
+    said = " ".join(field[:200] for field in fields)
 
     first = re.split(r"[- ]", noted()[name])[0]
     assert first.lower() in said.lower().replace("the mit", "mit"), f"{name} says: {said}"

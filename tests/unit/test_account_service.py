@@ -113,6 +113,35 @@ async def test_a_sharer_the_journal_did_not_take_is_told_to_it_later(cast: Cast)
     assert cast.house.journal.sharers == [0, 1]
 
 
+async def test_of_many_sharers_none_is_forgotten_when_the_journal_fails(cast: Cast) -> None:
+    cast.house.journal.full = True
+    with pytest.raises(PlatformError):
+        await cast.accounts.add_people(["P1", "P2", "P3"], share=True, now_ms=NOW_MS)
+    cast.house.journal.full = False
+
+    await cast.accounts.tend(NOW_MS)
+
+    assert cast.house.journal.sharers == [0, 1, 2, 3]
+
+
+async def test_a_store_that_stays_down_does_not_keep_a_sharer_from_the_journal(cast: Cast) -> None:
+    share = await cast.accounts.add_share_credential(name="Ana", password="share", now_ms=NOW_MS)
+    await cast.accounts.share.share_session_open(share, NOW_MS)
+    store = cast.house.stores.accounts
+    assert isinstance(store, MemoryAccountStore)
+    cast.house.journal.sharers.clear()
+    cast.house.journal.full = True
+    with pytest.raises(PlatformError):
+        await cast.accounts.reconcile([], NOW_MS)
+    cast.house.journal.full = False
+    store.broken = True
+
+    with pytest.raises(PlatformError):
+        await cast.accounts.tend(NOW_MS + 2 * DAY_MS)  # the session cannot be dropped
+
+    assert cast.house.journal.sharers == [0]
+
+
 async def test_a_crash_between_store_and_journal_is_healed_at_the_next_start(cast: Cast) -> None:
     cast.house.journal.sharers.clear()
 

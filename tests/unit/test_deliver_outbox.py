@@ -98,6 +98,7 @@ def test_what_comes_twice_waits_once_and_the_newer_stays() -> None:
     waiting = Delivery(ring().id, EMAIL, DeliveryState.WAITING, 0, NOW_MS)
     intake.add_effects(effects(ring(), upto_seq=3))
     intake.add_effects(effects(ring(), alarms=(alarm_view(version=2),), upto_seq=4))
+    intake.add(Batch(alarms=(alarm_view(version=1),)))
     intake.add(Batch(deliveries=(waiting,)))
     intake.add(Batch(deliveries=(sent,)))
 

@@ -185,7 +185,9 @@ async def test_the_same_effects_again_tell_nobody_twice(stage: Stage) -> None:
     await settled(stage, EMAIL, DeliveryState.SENT)
     await stage.restart()
 
+    before = len(stage.ledger.written)
     stage.deliver.tell(effects(ring()))
+    await until(lambda: len(stage.ledger.written) > before)
     stage.deliver.tell(effects(ring(1), upto_seq=2))
     await settled(stage, EMAIL, DeliveryState.SENT, step=1)
 
@@ -344,6 +346,19 @@ async def test_the_bell_rings_while_the_disk_is_full_and_the_ledger_catches_up(s
     assert len(stage.postbox.taken) == 1
 
 
+async def test_the_same_effects_again_tell_nobody_twice_while_the_ledger_can_not_tell(stage: Stage) -> None:
+    stage.ledger.fault = LedgerFault.DISK_FULL
+    stage.deliver.tell(effects(ring()))
+    await until(lambda: len(stage.postbox.taken) == 1)
+
+    stage.deliver.tell(effects(ring()))
+    stage.deliver.tell(effects(ring(0, id="9" * 32, follow=11, follower="ana")))
+    stage.family.told_follows.add(11)
+    await until(lambda: any(address == "ana@example.test" for _, address, _ in stage.postbox.taken))
+
+    assert [address for _, address, _ in stage.postbox.taken] == ["ben@example.test", "ana@example.test"]
+
+
 async def test_the_bell_does_not_wait_for_a_ledger_that_hangs(stage: Stage) -> None:
     stage.ledger.stuck = asyncio.Event()
 
@@ -431,6 +446,23 @@ async def test_all_that_is_queued_is_written_in_one_transaction(stage: Stage) ->
     await until(lambda: len(stage.postbox.taken) == 50)
 
     assert [count for count in stage.ledger.written if count] == [50]
+
+
+async def test_how_far_the_ledger_has_come_is_known_and_does_not_run_ahead_of_it(stage: Stage) -> None:
+    stage.deliver.tell(effects(ring(), upto_seq=7))
+    await until(lambda: stage.deliver.written_seq == 7)
+    stage.ledger.fault = LedgerFault.DISK_FULL
+
+    stage.deliver.tell(effects(ring(1), upto_seq=9))
+    await until(lambda: len(stage.postbox.taken) == 2)
+    held_back = stage.deliver.written_seq
+    stage.ledger.fault = ""
+    stage.advance(10)
+    await until(lambda: stage.deliver.written_seq == 9)
+    again = await stage.restart()
+
+    assert held_back == 7
+    assert again.upto_seq == stage.deliver.written_seq == 9
 
 
 async def test_one_alarm_and_its_list_come_from_memory_or_ledger_whichever_is_newer(stage: Stage) -> None:

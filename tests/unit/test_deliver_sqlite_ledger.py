@@ -59,6 +59,25 @@ async def test_a_full_disk_writes_nothing_says_what_to_do_and_goes_on_once_there
     assert new == {ring().id}
 
 
+async def test_a_write_that_breaks_in_the_middle_leaves_nothing_of_itself(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    await ledger.open(NOW_MS)
+    assert ledger._writer is not None
+    ledger._writer.execute(
+        "CREATE TEMP TRIGGER stop BEFORE INSERT ON main.notification BEGIN SELECT RAISE(FAIL, 'stop'); END"
+    )
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await ledger.write(Batch(alarms=(alarm_view(),), notifications=(ring(),)))
+    left = await ledger.alarm(ALARM)
+    ledger._writer.execute("DROP TRIGGER stop")
+    new = await ledger.write(Batch(alarms=(alarm_view(),), notifications=(ring(),)))
+    await ledger.close()
+
+    assert left is None
+    assert new == {ring().id}
+
+
 async def test_a_folder_that_is_not_there_is_said_plainly(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "nowhere" / "ledger.sqlite")
 

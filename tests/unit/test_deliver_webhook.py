@@ -12,7 +12,7 @@ import trustme
 
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.channels.webhook.signature import secret_of, signature
-from nightbell.adapters.http_client import ANSWER_BYTES_MAX, HttpLimits, HttpxClient, is_allowed
+from nightbell.adapters.http_client import ANSWER_BYTES_MAX, HttpLimits, HttpxClient, all_allowed, is_allowed
 from nightbell.tell.http import HttpAnswer, HttpFailure
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Refused, Sent, Unavailable
@@ -161,6 +161,13 @@ def test_where_we_go(address: str, public: bool, at_home: bool) -> None:  # noqa
 
     assert is_allowed(parsed, private_allowed=False) is public
     assert is_allowed(parsed, private_allowed=True) is at_home
+
+
+def test_one_private_address_among_public_ones_closes_the_whole_name() -> None:
+    mixed = [ipaddress.ip_address("93.184.216.34"), ipaddress.ip_address("10.0.0.1")]
+
+    assert all_allowed(mixed[:1], private_allowed=False)
+    assert not all_allowed(mixed, private_allowed=False)
 
 
 @pytest.mark.parametrize("url", ["http://example.test/", "ftp://x/", "https://", "file:///etc/passwd", ""])

@@ -106,6 +106,13 @@ def test_low_must_lie_above_urgent_low_as_shown() -> None:
     assert [one.reason for one in check(limits)] == ["limits.low_above_urgent_low"]
 
 
+def test_low_must_leave_room_for_a_level_that_is_low_and_not_urgent() -> None:
+    limits = changed(Condition.URGENT_LOW, limit=mgdl("69"))
+
+    assert [one.reason for one in check(limits)] == ["limits.low_above_urgent_low"]
+    assert check(changed(Condition.URGENT_LOW, limit=mgdl("68"))) == []
+
+
 def test_every_refusal_is_told_at_once() -> None:
     limits = msgspec.structs.replace(
         changed(Condition.URGENT_LOW, on=False),

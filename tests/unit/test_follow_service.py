@@ -395,6 +395,22 @@ async def test_a_crash_between_store_and_journal_is_healed_at_the_next_start(cas
     assert await again.follows.reconcile(known, NOW_MS) == 0
 
 
+async def test_what_the_journal_refuses_at_the_start_is_told_to_it_later(cast: Cast) -> None:
+    people = await cast.accounts.add_people([f"P{at}" for at in range(1200)], share=True, now_ms=NOW_MS)
+    await cast.follows.add_many([NewFollow(one.id, cast.dan.id) for one in people], NOW_MS)
+    known = {at: cast.house.journal.known()[at] for at in (0, 1)}
+    cast.house.journal.facts.clear()
+    cast.house.journal.full = True
+    with pytest.raises(PlatformError):
+        await cast.follows.reconcile(known, NOW_MS)
+    assert cast.follows.untold == 1200
+    cast.house.journal.full = False
+
+    await cast.follows.tend(NOW_MS)
+
+    assert set(cast.house.journal.known()) == set(range(2, 1202))
+
+
 async def test_a_follow_only_the_journal_knows_is_not_silenced_and_its_number_stays_taken(cast: Cast) -> None:
     known = cast.house.journal.known()
     extra = msgspec.structs.replace(known[0], follow=9)

@@ -149,3 +149,20 @@ def test_a_flood_from_one_sharer_is_bounded_counted_and_harms_nobody_else() -> N
     assert len(block.readings(1)) == READINGS_MAX
     assert len(block.readings(2)) == 1
     assert block.dropped == 101
+
+
+def test_a_sensor_that_measures_every_minute_keeps_all_of_its_readings_in_order() -> None:
+    minutes = [
+        made(1, BEGIN_MS + minute * 60_000, 5_000, 60 + minute, 4, minute // 100) for minute in range(180)
+    ]
+    block = OpenBlock(BLOCK, sharers=1, rows=1)
+    for seq, begin in enumerate(range(0, 180, 17), 1):
+        block.add(packed([*minutes[begin : begin + 17], made(0, BEGIN_MS + seq, 0, 100, 4, 1)]), seq)
+
+    rows = block.readings(1)
+    (_, everybody_else), (_, mine) = block.packs()
+
+    assert rows["level"].tolist() == [60 + minute for minute in range(180)]
+    assert rows["source"].tolist() == [minute // 100 for minute in range(180)]
+    assert unpack(mine, BLOCK).tolist() == rows.tolist()
+    assert len(unpack(everybody_else, BLOCK)) == 11

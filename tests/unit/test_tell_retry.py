@@ -66,6 +66,10 @@ def test_a_reason_is_one_short_printable_line(text: str) -> None:
     assert line.isprintable()
 
 
+def test_a_long_reason_is_cut() -> None:
+    assert one_line("away " * 1_000) == ("away " * 1_000)[:REASON_LENGTH_MAX]
+
+
 def test_an_attempt_keeps_what_came_of_it() -> None:
     outcomes: list[Outcome] = [Sent("q1"), Unavailable("busy", 5), Refused("no")]
 

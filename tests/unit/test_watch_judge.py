@@ -116,6 +116,18 @@ def test_everybody_is_told_at_seventy_five_seconds() -> None:
     assert len({announce.notice for announce in court.announced}) == 1
 
 
+def test_the_next_word_comes_before_the_time_that_anybody_was_promised() -> None:
+    court = Court().in_incident()
+    promised_ms = min(announce.next_ms for announce in court.announced)
+
+    while court.kinds[-1] is not NoticeKind.UPDATE:
+        court.see(Tick(), after_s=1)
+
+    # Times are told to the minute, rounded down.
+    assert court.now_ms <= promised_ms - MINUTE
+    assert {announce.next_ms for announce in court.announced[:-1]} == {promised_ms}
+
+
 def test_a_door_that_flaps_is_not_excused_by_every_good_moment() -> None:
     court = Court().all_well()
     for _ in range(14):

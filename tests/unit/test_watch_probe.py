@@ -4,16 +4,19 @@ import asyncio
 import errno
 import socket
 import ssl
+from pathlib import Path
 
 import httpx
 import pytest
+import trustme
+from msgspec.structs import replace
 
 from nightbell.adapters.probe.http import HttpProbe, why_of
 from nightbell.adapters.probe.steady import SteadyClock
 from nightbell.adapters.probe.wire import NO_TICK_AGE_MS, Said, one_accepted, upload_of
 from nightbell.publish.native import read_upload
 from nightbell.watch.evidence import Lost, Opened, Pulse, Why
-from nightbell.watch.ports import Failed, Ring
+from nightbell.watch.ports import Done, Failed, Ring
 from nightbell.watch.timings import Timings
 from nightbell.words.clock import ManualClock
 from tests.simulators.watch_world import PAIRED
@@ -141,6 +144,53 @@ async def test_a_stream_whose_probe_is_closed_ends_as_lost() -> None:
     assert words[:2] == [Opened(), Pulse(watching=True, tick_age_ms=1)]
     assert isinstance(words[2], Lost)
     assert len(words) == 3
+
+
+@pytest.mark.network
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("trusted", "name", "outcome"),
+    [
+        ("authority", "bell.example.org", Done()),
+        ("leaf", "bell.example.org", Done()),
+        ("leaf", "*.example.org", Failed(Why.CERTIFICATE, untaken=True)),
+        ("leaf", "", Failed(Why.CERTIFICATE, untaken=True)),
+        ("other", "bell.example.org", Failed(Why.CERTIFICATE, untaken=True)),
+        ("system", "bell.example.org", Failed(Why.CERTIFICATE, untaken=True)),
+    ],
+)
+async def test_a_certificate_is_believed_only_where_it_is_the_one_we_were_given(
+    tmp_path: Path, trusted: str, name: str, outcome: Done | Failed
+) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    leaf = authority.issue_cert("bell.example.org")
+    authority.cert_pem.write_to_path(tmp_path / "authority")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "leaf")
+    other.cert_pem.write_to_path(tmp_path / "other")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}]")
+        writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n{"accepted":1}')
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    pairing = replace(
+        PAIRED,
+        base_url=f"https://127.0.0.1:{port}",
+        tls_ca_file="" if trusted == "system" else str(tmp_path / trusted),
+        tls_name=name,
+    )
+    probe = HttpProbe(pairing, Timings())
+
+    found = await probe.publish("canary1", level=120, measured_ms=0)
+    await probe.close()
+    server.close()
+
+    assert found == outcome
 
 
 def test_steady_time_goes_on_when_the_clock_is_set() -> None:

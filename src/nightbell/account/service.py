@@ -168,9 +168,7 @@ class Accounts:
             await self._store.commit(AccountChange(people=stored))
             for one in stored:
                 self._people.put(one)
-        told = range(first, first + len(people)) if share else range(0)
-        for start in range(0, len(told), TOLD_AT_ONCE):
-            await asyncio.gather(*(self._tell(one, now_ms) for one in told[start : start + TOLD_AT_ONCE]))
+        await self._tell_many(range(first, first + len(people)) if share else (), now_ms)
         return people
 
     async def make_sharer(self, person_id: str, now_ms: int) -> Person:
@@ -388,10 +386,18 @@ class Accounts:
         Raises:
             PlatformError: Something was not saved; it is tried again the next time.
         """
-        await self._grants.tend()
-        await self.share.tend(now_ms)
-        for sharer in sorted(self._unjournaled):
-            await self._tell(sharer, now_ms)
+        failed = None
+        for work in (
+            self._tell_many(sorted(self._unjournaled), now_ms),
+            self._grants.tend(),
+            self.share.tend(now_ms),
+        ):
+            try:
+                await work
+            except PlatformError as error:
+                failed = failed or error  # one of them down does not stop the others
+        if failed is not None:
+            raise failed
 
     async def reconcile(self, known: Collection[int], now_ms: int) -> int:
         """Journal every sharer the journal does not know, after a crash between store and journal; how many.
@@ -401,8 +407,7 @@ class Accounts:
         """
         missing = [person.sharer for person in self.people() if person.sharer != NOT_A_SHARER]
         missing = [sharer for sharer in missing if sharer not in known]
-        for sharer in missing:
-            await self._tell(sharer, now_ms)
+        await self._tell_many(missing, now_ms)
         return len(missing)
 
     def _known(self, person_id: str) -> Person:
@@ -415,8 +420,12 @@ class Accounts:
         await self._store.commit(AccountChange(people=(stored,)))
         self._people.put(stored)
 
+    async def _tell_many(self, sharers: Sequence[int], now_ms: int) -> None:
+        self._unjournaled.update(sharers)  # all, before the first can fail: `tend` tells the rest
+        for start in range(0, len(sharers), TOLD_AT_ONCE):
+            await asyncio.gather(*[self._tell(one, now_ms) for one in sharers[start : start + TOLD_AT_ONCE]])
+
     async def _tell(self, sharer: int, now_ms: int) -> None:
-        self._unjournaled.add(sharer)
         await self._journal.sharer_added(sharer, now_ms)
         self._unjournaled.discard(sharer)
 

@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import httpx
@@ -81,6 +81,11 @@ def is_allowed(address: Address, *, private_allowed: bool) -> bool:
     return real.is_global or private_allowed
 
 
+def all_allowed(addresses: Iterable[Address], *, private_allowed: bool) -> bool:
+    """Whether a name may be reached: all its addresses must, or it could turn to the one that may not."""
+    return all(is_allowed(address, private_allowed=private_allowed) for address in addresses)
+
+
 class HttpxClient:
     """A `tell.http.HttpClient` on httpx."""
 
@@ -132,7 +137,7 @@ class HttpxClient:
         except (OSError, UnicodeError):
             raise _NotThereError("no_such_host", forbidden=False) from None
         addresses = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in found]
-        if not all(is_allowed(one, private_allowed=self._limits.private_allowed) for one in addresses):
+        if not all_allowed(addresses, private_allowed=self._limits.private_allowed):
             raise _NotThereError("private", forbidden=True)
         return list(dict.fromkeys(addresses))[:ADDRESSES_MAX]
 

@@ -8,21 +8,19 @@ from pathlib import Path
 import nightbell
 from nightbell.cli.speak import CommandError, Speaker, say
 
-PROGRAM = Path("benchmarks") / "bench.py"
-
 
 def bench(asked: argparse.Namespace, _speaker: Speaker) -> None:
-    """Run benchmarks/bench.py with what was asked.
+    """Run `python -m benchmarks` with what was asked, where the source is.
 
     Raises:
         CommandError: This is no checkout, or a measurement failed.
     """
     assert nightbell.__file__ is not None
     root = Path(nightbell.__file__).resolve().parents[2]
-    if not (root / PROGRAM).is_file():
+    if not (root / "benchmarks" / "__main__.py").is_file():
         raise CommandError(say("bench_no_checkout"), code="no_checkout")
     done = subprocess.run(  # noqa: S603 our own program beside our own package
-        [sys.executable, str(root / PROGRAM), *asked.rest], cwd=root, check=False
+        [sys.executable, "-m", "benchmarks", *asked.rest], cwd=root, check=False
     )
     if done.returncode != 0:
         raise CommandError(say("bench_failed", code=done.returncode), code="bench_failed")

@@ -16,6 +16,7 @@ EXIT_DONE: Final = 0
 EXIT_REFUSED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_NOT_RUNNING: Final = 3
+WIDE: Final = 400
 
 
 class CommandError(Exception):
@@ -49,7 +50,8 @@ class Speaker:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(soft_wrap=True, highlight=False)
+        # A pipe or a file has no edge: there a row stays in one line, so that `grep` and `cut` work.
+        self.console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
         self.aside = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def result(self, result: msgspec.Struct, *sentences: str) -> None:

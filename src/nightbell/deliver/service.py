@@ -70,6 +70,7 @@ class Deliver:
         self._writing: asyncio.Task[frozenset[str]] | None = None
         self._failing = ""
         self._write_at_ms = 0
+        self._written_seq = 0
         self._ledger_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.broken: asyncio.Future[None] | None = None
@@ -130,6 +131,7 @@ class Deliver:
     def _take_up(self, opened: Opened, waiting: Sequence[Waiting]) -> None:
         """Go on where the ledger says we were."""
         self._ledger_open = True
+        self._written_seq = max(self._written_seq, opened.upto_seq)
         now_ms = self._clock.now_ms()
         self._hub.tell_changes(self._hub.board.take(opened.open_alarms, opened.newest), now_ms)
         for one in waiting:
@@ -203,6 +205,14 @@ class Deliver:
         held = self._hub.board.alarm(alarm.id)
         return held if held is not None and held.version > alarm.version else alarm
 
+    @property
+    def written_seq(self) -> int:
+        """The newest journal group whose effects are in the ledger.
+
+        A checkpoint of evaluation beyond it would lose effects in a crash: keep none that is newer.
+        """
+        return self._written_seq
+
     def health(self) -> DeliverHealth:
         """How telling people goes, and what to do where it does not."""
         left_out = self._unwritten.left_out + self._fresh.left_out
@@ -272,6 +282,7 @@ class Deliver:
                 _log.info("ledger.written_again", rows=batch.size)
             self._failing = ""
             self._write_at_ms = 0
+            self._written_seq = max(self._written_seq, batch.upto_seq)
             return new
         finally:
             self._writing = None

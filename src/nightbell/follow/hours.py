@@ -35,9 +35,7 @@ def next_change_ms(hours: Hours | None, zone: str, at_ms: int) -> int:
         return NEVER_MS
     today = at_ms // _DAY_MS + _EPOCH_ORDINAL
     for shift in range(-2, _LOOK_AHEAD_DAYS + 1):
-        # Later days may not lie before this one's edges, except where hours pass midnight: look one day on.
-        spans = (*_span(hours, zone, today + shift), *_span(hours, zone, today + shift + 1))
-        ahead = [edge for edge in spans if edge > at_ms]
+        ahead = [edge for edge in _span(hours, zone, today + shift) if edge > at_ms]
         if ahead:
             return min(ahead)
     return NEVER_MS

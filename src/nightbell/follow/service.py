@@ -204,7 +204,6 @@ class Follows:
             await self._store.commit(FollowChange(follows=tuple(made)))
             for follow in made:
                 self._book.put(follow)
-                self._mark(follow.number)
         await self._tell_many(made, by="", now_ms=now_ms)
         return made
 
@@ -296,12 +295,17 @@ class Follows:
         if known:
             # A store put back from an old copy must not give out numbers that the journal knows.
             self._book.keep_free(max(known))
-        everything, count = self._book.everything(), 0
+        everything, count, failed = self._book.everything(), 0, None
         while some := list(islice(everything, LOOKED_AT_ONCE)):
             stale = list(differing(some, self._zone, known))
-            await self._tell_many(stale, by="", now_ms=now_ms)
+            try:
+                await self._tell_many(stale, by="", now_ms=now_ms)
+            except PlatformError as error:
+                failed = failed or error
             count += len(stale)
             await asyncio.sleep(0)
+        if failed is not None:
+            raise failed
         return count
 
     @property
@@ -354,6 +358,8 @@ class Follows:
         return self._turn
 
     async def _tell_many(self, follows: Sequence[Follow], *, by: str, now_ms: int) -> None:
+        for follow in follows:
+            self._mark(follow.number)  # all, before the first can fail: `tend` tells the rest
         for start in range(0, len(follows), TOLD_AT_ONCE):
             some = follows[start : start + TOLD_AT_ONCE]
             await asyncio.gather(*[self._tell(follow, by=by, now_ms=now_ms) for follow in some])

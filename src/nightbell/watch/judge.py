@@ -200,8 +200,7 @@ def untold(incident: Incident, now_ms: int, timings: Timings) -> Announce | None
     """
     if not incident.told_ms:
         return None
-    promised_ms = incident.update_ms + timings.update_promise_ms - timings.update_every_ms
-    return Announce(incident.first, NoticeKind.FIRST, Audience.EVERYONE, incident, now_ms, promised_ms)
+    return _said(incident.first, NoticeKind.FIRST, Audience.EVERYONE, incident, now_ms, timings=timings)
 
 
 def _taken(judged: Judged, evidence: Evidence, now_ms: int, timings: Timings) -> Judged:
@@ -336,51 +335,31 @@ def _going_on(
 ) -> tuple[Judged, tuple[Announce, ...]]:
     """An incident that is open: first words, worse news, updates."""
     announced: list[Announce] = []
-    promised_ms = now_ms + timings.update_promise_ms
     grown = _grown(judged, incident, now_ms, timings)
     worse = incident.only_answers and not grown.only_answers and incident.begun_ms > 0
-    incident = grown
     first = f"{incident.id}-worse" if worse else incident.first or f"{incident.id}-first"
-    incident = replace(incident, first=first)
+    incident = replace(grown, first=first)
     if not incident.begun_ms:
         incident = replace(incident, begun_ms=now_ms, update_ms=now_ms + timings.update_every_ms)
-        announced.append(
-            Announce(
-                notice=first,
-                kind=NoticeKind.FIRST,
-                audience=Audience.URGENT,
-                incident=incident,
-                at_ms=now_ms,
-                next_ms=promised_ms,
-            )
-        )
+        announced.append(_said(first, NoticeKind.FIRST, Audience.URGENT, incident, now_ms, timings=timings))
     if worse or (not incident.told_ms and _patience_is_over(judged, incident, now_ms, timings)):
-        incident = replace(incident, told_ms=now_ms, update_ms=now_ms + timings.update_every_ms)
-        announced.append(
-            Announce(
-                notice=first,
-                kind=NoticeKind.FIRST,
-                audience=Audience.EVERYONE,
-                incident=incident,
-                at_ms=now_ms,
-                next_ms=promised_ms,
-            )
-        )
+        # The next update keeps its time: some may have been promised it already.
+        incident = replace(incident, told_ms=now_ms)
+        announced.append(_said(first, NoticeKind.FIRST, Audience.EVERYONE, incident, now_ms, timings=timings))
     elif incident.update_ms <= now_ms:
         updates = incident.updates + 1
         incident = replace(incident, updates=updates, update_ms=now_ms + timings.update_every_ms)
         notice = f"{incident.id}-update-{updates}"
-        announced.append(
-            Announce(
-                notice=notice,
-                kind=NoticeKind.UPDATE,
-                audience=Audience.TOLD,
-                incident=incident,
-                at_ms=now_ms,
-                next_ms=promised_ms,
-            )
-        )
+        announced.append(_said(notice, NoticeKind.UPDATE, Audience.TOLD, incident, now_ms, timings=timings))
     return replace(judged, stage=Stage.INCIDENT, incident=incident), tuple(announced)
+
+
+def _said(
+    notice: str, kind: NoticeKind, audience: Audience, incident: Incident, now_ms: int, *, timings: Timings
+) -> Announce:
+    """An announcement of an open incident, with the time by which the next word comes."""
+    promised_ms = incident.update_ms + timings.update_promise_ms - timings.update_every_ms
+    return Announce(notice, kind, audience, incident, now_ms, promised_ms)
 
 
 def _grown(judged: Judged, incident: Incident, now_ms: int, timings: Timings) -> Incident:

@@ -112,6 +112,7 @@ class Watch:
         self._knock = asyncio.Event()
         self._due = asyncio.Event()
         self._reached = False
+        self._roster_fails = False
         self._looked_ms = 0
         self._rang_ms = 0
         self._slept_ms = 0
@@ -268,8 +269,9 @@ class Watch:
         """Learn how to reach the platform, and notice when that changes."""
         pairing = await self._pairings.read()
         if pairing is not None and pairing != self._pairing:
-            old, self._pairing = self._probe, pairing
-            self._probe = self._make_probe(pairing)
+            # Made first: one that cannot be made, for want of a certificate say, is tried again.
+            probe = self._make_probe(pairing)
+            old, self._probe, self._pairing = self._probe, probe, pairing
             persons = tuple(paired.person for paired in pairing.canaries)
             self._memory.set_flock(canary.flock_of(persons, self._memory.flock))
             if old is not None:
@@ -401,7 +403,9 @@ class Watch:
             return
         fetched = await probe.roster()
         if isinstance(fetched, Failed):
-            log.info("roster.failed", why=str(fetched.why))
+            if not self._roster_fails:
+                log.warning("roster.failed", why=str(fetched.why))
+            self._roster_fails = True
             if not self._memory.flock.knocker:
                 self._take_in(Bad(Detector.DOOR, fetched.why, self._steady.now_ms()))
             await self._sleep(self._timings.retry_every_ms)
@@ -409,7 +413,7 @@ class Watch:
         if not self._memory.flock.knocker:
             # No test readings are wanted: that the platform answers at all is the best that is known.
             self._take_in(Good(Detector.DOOR))
-        self._reached = True
+        self._reached, self._roster_fails = True, False
         self._memory.set_roster(fetched)
         self._tell_the_rest()
         await self._memory.save()

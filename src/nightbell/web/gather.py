@@ -18,7 +18,7 @@ from nightbell.web.ports import House
 from nightbell.web.show.alarms import Reader, urgency
 from nightbell.web.show.readings import Freshness, Range, Seen, freshness, see
 from nightbell.web.show.times import HOUR_MINUTES, MINUTE_MS
-from nightbell.words.errors import CallerError, ErrorCode
+from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.trend import Trend
 
 HOUR_MS: Final = HOUR_MINUTES * MINUTE_MS
@@ -38,6 +38,7 @@ class Shown(NamedTuple):
         follow: Through which they are seen; None for oneself.
         recent: Readings of the last hours, oldest first; empty without sight of the graph.
         alarms: Open alarms of which somebody was told, most urgent first.
+        history_lost: Whether readings could not be read now.
     """
 
     person: Person
@@ -49,6 +50,7 @@ class Shown(NamedTuple):
     alarms: list[AlarmView]
     warm_up_until_ms: int
     clock_offset_ms: int
+    history_lost: bool
 
     def seen(self, reader: Reader) -> Seen:
         """The newest reading for a screen."""
@@ -167,9 +169,13 @@ async def look_at(
     """
     sight = await house.access.open(viewer=caller.identity, sharer=person.sharer, what=what, now_ms=now_ms)
     follow = None if person.id == caller.person.id else follow_of(house, caller, person.sharer)
-    recent: list[Reading] = []
+    recent, history_lost = [], False
     if sight is Sight.GRAPH and hours:
-        recent = await readings_of(house, person.sharer, hours=hours, now_ms=now_ms)
+        try:
+            recent = await readings_of(house, person.sharer, hours=hours, now_ms=now_ms)
+        except PlatformError:
+            # The newest number is in memory: it must not vanish because the graph can not be read.
+            history_lost = True
     state = house.evaluation.state_of(person.sharer)
     return Shown(
         person=person,
@@ -181,6 +187,7 @@ async def look_at(
         alarms=open_alarms(house, person.sharer),
         warm_up_until_ms=state.warm_up_until_ms if state.warm_up_until_ms > now_ms else 0,
         clock_offset_ms=state.clock_offset_ms,
+        history_lost=history_lost,
     )
 
 
@@ -247,7 +254,10 @@ async def story_of(
 
 async def alarms_of(house: House, person: Person) -> list[AlarmView]:
     """Alarms of one person, newest first, open ones as they stand now. The door was opened."""
-    kept = await house.deliver.alarms_of(sharer=person.sharer, limit=ALARMS_SHOWN)
+    try:
+        kept = await house.deliver.alarms_of(sharer=person.sharer, limit=ALARMS_SHOWN)
+    except PlatformError:
+        kept = []  # those that are open are in memory
     now = {alarm.id: alarm for alarm in open_alarms(house, person.sharer)}
     known = {alarm.id for alarm in kept}
     fresh = [alarm for alarm in now.values() if alarm.id not in known]

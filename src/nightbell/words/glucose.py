@@ -26,7 +26,7 @@ CENSORED_HIGH: Final = MgDl(1023)
 """The level kept for HIGH: above every limit."""
 
 _MGDL_PER_MMOL_SCALED: Final = 180_182
-"""18.0182 mg/dL per mmol/L (molar mass of glucose 180.182 g/mol), times 10,000 so that all is whole numbers."""
+"""18.0182 mg/dL per mmol/L (molar mass of glucose 180.182 g/mol), times 10,000: all is whole numbers."""
 
 
 class Unit(StrEnum):
@@ -47,7 +47,7 @@ def is_level(level: int) -> bool:
 
 
 def mmol_tenths(glucose_mgdl: int) -> MmolTenths:
-    """Convert to tenths of a mmol/L, rounding halves up: the only conversion and the only rounding there is."""
+    """Convert to tenths of a mmol/L, rounding halves up: the one conversion and the one rounding."""
     scaled = glucose_mgdl * 100_000
     return MmolTenths((2 * scaled + _MGDL_PER_MMOL_SCALED) // (2 * _MGDL_PER_MMOL_SCALED))
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Trend(IntEnum):
-    """A trend as sent by the source. The numbers are those of the Share protocol before 2021, and are on disk."""
+    """A trend as sent by the source. The numbers are the Share protocol's before 2021, and are on disk."""
 
     NONE = 0
     DOUBLE_UP = 1

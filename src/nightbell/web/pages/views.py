@@ -133,6 +133,8 @@ class LookView(msgspec.Struct, frozen=True):
 
 def _notes(house: House, one: Shown, reader: Reader) -> list[str]:
     words, notes = house.words, []
+    if one.history_lost:
+        notes.append(words.say("page.note_no_history"))
     if one.warm_up_until_ms:
         notes.append(words.say("page.note_warm_up", time=reader.clock(one.warm_up_until_ms)))
     if abs(one.clock_offset_ms) >= CLOCK_WRONG_MS:

@@ -1,6 +1,6 @@
 // The graph of one person. Gaps stay gaps: readings more than 15 min apart are never joined.
 
-import { say } from "./words.js";
+import { say, zoned } from "./words.js";
 
 const GAP_S = 15 * 60;
 
@@ -60,12 +60,13 @@ function options(answer) {
     height: place.clientHeight,
     cursor: { show: true, drag: { x: false, y: false }, points: { size: 9 } },
     legend: { show: false },
+    tzDate: (seconds) => zoned(seconds * 1000),
     scales: {
       x: { time: true, range: () => [answer.from_ms / 1000, answer.to_ms / 1000] },
       y: { range: (self, low, high) => [Math.min(least, low ?? least), Math.max(most, (high ?? most) * 1.04)] },
     },
     axes: [
-      { ...axis, space: 64, values: "{HH}:{mm}" },
+      { ...axis, space: 64, size: 34, values: "{HH}:{mm}" },
       { ...axis, size: 46, splits: mmol ? () => [4, 6, 8, 10, 12, 14, 16, 18, 20, 22] : () => [50, 100, 150, 200, 250, 300, 350, 400] },
     ],
     series: [
@@ -94,7 +95,9 @@ function fillTable(points) {
 function draw() {
   if (!shown || !window.uPlot) return;
   if (plot) plot.destroy();
-  plot = new window.uPlot(options(shown), columns(shown.points), place);
+  const drawn = columns(shown.points);
+  place.dataset.gaps = String(drawn[1].filter((value) => value === null).length);
+  plot = new window.uPlot(options(shown), drawn, place);
 }
 
 export async function loadChart() {

@@ -12,8 +12,10 @@ const REOPEN_MIN_MS = 1000;
 const REOPEN_MAX_MS = 15000;
 const SILENT_MS = 25000;
 const REMEMBERED_MAX = 500;
+const NEWS_MS = 5 * 60000;
 
 const page = document.getElementById("chart");
+const news = document.getElementById("news");
 const ringing = new Set();
 const rung = new Set();
 const unseen = new Set();
@@ -23,6 +25,7 @@ let lastWord = mark();
 let opened = mark();
 let reopenAfterMs = REOPEN_MIN_MS;
 let closedForGood = false;
+let newsTimer = 0;
 
 async function post(path, body) {
   const answer = await fetch(path, {
@@ -50,12 +53,20 @@ function remember(id) {
   if (rung.size > REMEMBERED_MAX) rung.delete(rung.values().next().value);
 }
 
+// That it is over, or that a clock is wrong, is said in words, without a sound.
+function tellNews(text) {
+  news.textContent = text;
+  clearTimeout(newsTimer);
+  newsTimer = setTimeout(() => { news.textContent = ""; }, NEWS_MS);
+}
+
 function told(notification, { fresh }) {
   if (rung.has(notification.id)) return;
   remember(notification.id);
   sendReceipt(notification.id, "delivered");
   unseen.add(notification.id);
   const sounds = notification.kind === "ring" || notification.kind === "repeat";
+  if (fresh && !sounds) tellNews(notification.text);
   if (!sounds || !notification.urgent) return;
   ringing.add(notification.alarm);
   soundRing(notification.condition.startsWith("urgent"));

@@ -21,7 +21,14 @@ export function ageText(ms) {
   return say("age_hours", { h: Math.floor(minutes / 60), n: minutes % 60 });
 }
 
+// The person's own zone, which need not be that of this device.
+const zone = document.body.dataset.zone || "UTC";
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone });
+
 export function clockText(ms) {
-  const at = new Date(ms);
-  return `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
+  return clock.format(new Date(ms));
+}
+
+export function zoned(ms) {
+  return window.uPlot.tzDate(new Date(ms), zone);
 }

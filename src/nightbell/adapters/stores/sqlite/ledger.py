@@ -10,7 +10,7 @@ One thread writes, another reads, so that a long timeline never delays an alarm.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
@@ -76,9 +76,13 @@ def _struct(kind: type[S], row: tuple[object, ...]) -> S:
     return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=True)), kind, strict=False)
 
 
-def _row(value: msgspec.Struct) -> tuple[object, ...]:
-    """A struct as the values SQLite binds."""
-    return msgspec.structs.astuple(value)
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _rows(values: Sequence[msgspec.Struct]) -> str:
+    """Structs as one JSON array of rows, which SQLite takes in one step."""
+    return _json([msgspec.structs.astuple(value) for value in values])
 
 
 class SqliteLedger:
@@ -226,16 +230,17 @@ class SqliteLedger:
         queries = _queries()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.executemany(queries["write_alarm"], map(_row, batch.alarms))
-            connection.executemany(queries["write_entry"], map(_row, batch.entries))
-            new = frozenset(
-                notification.id
-                for notification in batch.notifications
-                if connection.execute(queries["write_notification"], _row(notification)).rowcount == 1
-            )
-            connection.executemany(queries["write_delivery"], map(_row, batch.deliveries))
-            connection.executemany(queries["write_attempt"], map(_row, batch.attempts))
-            connection.executemany(queries["write_receipt"], map(_row, batch.receipts))
+            new = self._unknown(connection, batch.notifications)
+            for name, values in (
+                ("write_alarm", batch.alarms),
+                ("write_entry", batch.entries),
+                ("write_notification", batch.notifications),
+                ("write_delivery", batch.deliveries),
+                ("write_attempt", batch.attempts),
+                ("write_receipt", batch.receipts),
+            ):
+                if values:
+                    connection.execute(queries[name], (_rows(values),))
             if batch.upto_seq >= 0:
                 connection.execute(queries["write_upto"], (batch.upto_seq,))
             connection.execute("COMMIT")
@@ -244,6 +249,14 @@ class SqliteLedger:
                 connection.execute("ROLLBACK")
             raise
         return new
+
+    def _unknown(
+        self, connection: sqlite3.Connection, notifications: Sequence[Notification]
+    ) -> frozenset[str]:
+        """The ids of those that are not in the ledger yet."""
+        ids = [notification.id for notification in notifications]
+        known = self._select(connection, "known_notifications", _json(ids)) if ids else []
+        return frozenset(ids) - {str(row[0]) for row in known}
 
     def _timeline(self, alarm_id: str, limit: int) -> Timeline | None:
         reader = self._reader
