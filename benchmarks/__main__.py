@@ -1,7 +1,7 @@
 """`python -m benchmarks`, which is what `make bench` runs: measure, print a table, write `build/bench.json`.
 
-Ends with 1 if something was lost or could not be measured. A missed bar is printed, and ends with 0: on a slow or
-busy machine that is a fact and no fault.
+Ends with 1 if something was lost or could not be measured. A missed bar is printed, and ends with 0: on a
+slow or busy machine that is a fact and no fault.
 """
 
 import argparse
@@ -119,9 +119,8 @@ def main() -> int:
     wanted.out.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     console.print(table(figures))
     load = ", ".join(f"{value:.1f}" for value in before.load_before)
-    console.print(
-        f"{before.cores} cores, {before.processor}, Python {before.python}; load before: {load}; written to {wanted.out}"
-    )
+    console.print(f"{before.cores} cores, {before.processor}, {before.python}, load before: {load}")
+    console.print(f"Written to {wanted.out}", highlight=False)
     for failure in failures:
         console.print(f"FAILED: {failure}", style="red", markup=False)
     return 1 if failures else 0

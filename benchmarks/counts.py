@@ -1,7 +1,7 @@
 """Afterwards: what was acknowledged is in the journal, in history and in the ledger, and nothing else is.
 
-The platform is stopped. Its journal is read with the shipped reader; history is opened as a start would open it;
-the alarms of the ledger are compared, id by id, with those that the shipped fold makes of the same journal.
+The platform is stopped. Its journal is read with the shipped reader; history is opened as a start would open
+it; the alarms of the ledger are compared, id by id, with those that the shipped fold makes of this journal.
 """
 
 import asyncio

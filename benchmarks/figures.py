@@ -1,11 +1,12 @@
-"""What is measured, as values: rounds, medians, bars, the rule that voids a figure, and the counts that must agree.
+"""What is measured, as values: rounds, medians, bars, what voids a figure, and the counts that must agree.
 
 Rules:
 
 - A figure is the median of its rounds; all rounds are kept beside it.
-- A figure above 80 % of what the load generator itself can do says something about the generator. It is void: it
-  is shown, but it meets and misses nothing.
-- Counts must be equal. There is no tolerance: a reading that was acknowledged is in the journal, or it is lost.
+- A figure above 80 % of what the load generator itself can do says something about the generator. It is void:
+  it is shown, but it meets and misses nothing.
+- Counts must be equal. There is no tolerance: a reading that was acknowledged is in the journal, or it is
+  lost.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Figures of the evaluator on real recordings: how well it foresees lows, and whether it does what its page says."""
+"""The evaluator on real recordings: how well it foresees lows, and whether it does what its page says."""
 
 from typing import Final
 

@@ -21,7 +21,7 @@ from nightbell.words.glucose import Unit
 
 FOLLOWS_EACH: Final = 3
 SHARERS_TO_FOLLOWER: Final = 50
-"""Followers are clinics and families: one account follows this many, so that the house is not all passwords."""
+"""Followers are clinics and families: one account follows this many."""
 
 AT_ONCE: Final = 5_000
 _ASIDE: Final = 7919
@@ -64,7 +64,7 @@ def _cut(count: int) -> Iterator[range]:
 
 
 async def furnish(folder: Path, sharers: int) -> None:
-    """Make the house and write the sharers' keys to `folder/tokens`, a follower's key to `folder/followers`."""
+    """Make the house; write the sharers' keys to `folder/tokens`, the followers' to `folder/followers`."""
     settings = load(folder, {}, chosen={"listen": "127.0.0.1:0", "canary": False})
     platform = Platform(folder, settings, tls=None)
     await platform.start()
@@ -105,7 +105,7 @@ def _wanted(sharers: list[str], first: int, followers: list[str]) -> list[NewFol
 
 
 def version_of_stores() -> str:
-    """A hash of all code that decides how a house lies on the disk: a house of another version is made anew."""
+    """A hash of the code that decides how a house lies on the disk: one of another version is made anew."""
     digest = hashlib.blake2b(digest_size=8)
     for room in ROOMS:
         for path in sorted((SOURCE / room).rglob("*")):

@@ -1,7 +1,7 @@
 """How well the shipped evaluator foresees an urgent low, on the scorable recordings, by the field's scorer.
 
-The recordings are replayed through `evaluate.Fold` as if they were live; each beginning of "urgent low soon" is an
-alarm. Beside it stands the rival: a plain level, which a predictive alarm must clearly beat.
+The recordings are replayed through `evaluate.Fold` as if they were live; each beginning of "urgent low soon"
+is an alarm. Beside it stands the rival: a plain level, which a predictive alarm must clearly beat.
 """
 
 import csv
@@ -69,7 +69,7 @@ def alarms(name: str) -> tuple[list[str], "np.ndarray[Any, Any]"]:
     start_ms = int(readings["measured_ms"][0])
     facts = [SharerAdded(start_ms, row) for row in range(len(subjects))]
     follows = [
-        FollowSet(start_ms, row, row, "", True, bounds(limits), telling(limits), "UTC", "")  # noqa: FBT003 told
+        FollowSet(start_ms, row, row, "", True, bounds(limits), telling(limits), "UTC", "")
         for row in range(len(subjects))
     ]
     fold = Fold()

@@ -1,7 +1,7 @@
 """A do-nothing ASGI application on the platform's own server: what the server alone costs.
 
-It reads the body, waits for nothing, and answers 200 with the bytes that the door answers. Server, settings and
-event loop are the platform's.
+It reads the body, waits for nothing, and answers 200 with the bytes that the door answers. Server, settings
+and event loop are the platform's.
 """
 
 import asyncio

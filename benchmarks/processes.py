@@ -1,5 +1,7 @@
-"""Everything that runs in a process of its own: the load, the screens, what they are pointed at. All is bounded
-in time, and whatever was started is stopped by its own number."""
+"""Everything that runs in a process of its own: the load, the screens, what they are pointed at.
+
+All is bounded in time, and whatever was started is stopped by its own number.
+"""
 
 import contextlib
 import os
@@ -10,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Final, Self
 
 import msgspec
@@ -22,7 +23,7 @@ CONNECTIONS: Final = 256
 START_S_MAX: Final = 180.0
 STOP_S_MAX: Final = 120.0
 QUIET_SHARE: Final = 0.15
-"""A process that uses less of a core than this has finished its work; ticks and heartbeats take a few percent."""
+"""A process that uses less of a core has finished its work; ticks and heartbeats take a few percent."""
 
 _OPEN: Final = re.compile(r"Nightbell is open at http://127\.0\.0\.1:(\d+)")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -149,7 +150,7 @@ class Child:
         """It runs already."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop; at once if something went wrong."""
         if kind is not None and self.process.poll() is None:
             self.process.kill()

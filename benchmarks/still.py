@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.counts import fold_of
-from benchmarks.figures import Bar, Figure, figure
+from benchmarks.figures import Bar, figure
 from benchmarks.house import house
 from benchmarks.processes import BUILD
 from benchmarks.running import Measured, Say, Size
@@ -51,15 +51,17 @@ def evaluate(size: Size, say: Say) -> Measured:
             rates.append(rate)
             sweeps.append(sweep_ms)
             changed.append(transitions)
-    say(
-        f"evaluate: {', '.join(f'{rate:,.0f}/s' for rate in rates)}; {sum(changed) // size.rounds:,} transitions"
-    )
+    silent_ms = _sweep(fold, now_ms + _DAY_MS)
+    said = ", ".join(f"{rate:,.0f}/s" for rate in rates)
+    say(f"evaluate: {said}; {sum(changed) // size.rounds:,} transitions a round")
     note = (
         f"batches of {BATCH:,}, three limit sets, all conditions, {sum(changed) // size.rounds:,} transitions"
     )
+    follows = fold.columns.follows.count
     found = [
         figure("evaluate.readings_per_s", rates, "1/s", note=f"{note} in {size.sharers:,} readings"),
-        figure("sweep.ms", sweeps, "ms", note=f"a tick over {fold.columns.follows.count:,} follows"),
+        figure("sweep.ms", sweeps, "ms", note=f"a tick over {follows:,} follows, nobody newly silent"),
+        figure("sweep.all_silent_ms", [silent_ms], "ms", note="the tick at which all of them fall silent"),
     ]
     return Measured(found, [])
 
@@ -92,22 +94,18 @@ def history(_size: Size, say: Say) -> Measured:
     folder = BUILD / "bench-history"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    bytes_each = asyncio.run(_day_on_disk(folder / "history.sqlite"))
+    path = folder / "history.sqlite"
+    asyncio.run(_write_a_day(path))
+    bytes_each = path.stat().st_size / (HISTORY_SHARERS * READINGS_A_DAY)
     shutil.rmtree(folder)
     say(f"history: {bytes_each:.2f} bytes a reading")
     note = f"the file of a day of {HISTORY_SHARERS:,} sharers, {HISTORY_SHARERS * READINGS_A_DAY:,} readings"
-    return Measured(
-        [_plain("history.bytes_per_reading", bytes_each, "bytes", bar=Bar(at_most=BYTES_MAX), note=note)], []
-    )
+    found = figure("history.bytes_per_reading", [bytes_each], "bytes", bar=Bar(at_most=BYTES_MAX), note=note)
+    return Measured([found], [])
 
 
-def _plain(key: str, value: float, unit: str, *, bar: Bar | None = None, note: str = "") -> Figure:
-    """A figure that is the same in every round."""
-    return figure(key, [value], unit, bar=bar, note=note)
-
-
-async def _day_on_disk(path: Path) -> float:
-    """Publish a day into a history, close its blocks, and look at the file."""
+async def _write_a_day(path: Path) -> None:
+    """Publish a day into a history and close its blocks."""
     clock = ManualClock(_START_MS)
     history = History(SqliteHistoryStore(path), clock)
     await history.start()
@@ -129,4 +127,3 @@ async def _day_on_disk(path: Path) -> float:
     state = history.health()
     await history.close()
     assert state.open_readings == 0, state
-    return path.stat().st_size / (HISTORY_SHARERS * READINGS_A_DAY)

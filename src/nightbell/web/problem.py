@@ -58,12 +58,14 @@ class Answer(msgspec.Struct, frozen=True):
 
 def answer_of(error: NightbellError, words: Catalogue, *, status: int = 0) -> Answer:
     """How one of our errors is answered; `status` replaces the usual one."""
+    retry_after_s: str | int | None = error.fields.get("retry_after_s")
+    if isinstance(error, PlatformError):
+        retry_after_s = error.retry_after_s
+        if retry_after_s is not None and not status:
+            # A fault of ours that passes by itself is "not now", not "broken".
+            status = STATUS[ErrorCode.OVERLOADED]
     status = status or STATUS[error.code]
     headers: dict[str, str] = {"cache-control": "no-store"}
-    if isinstance(error, PlatformError):
-        retry_after_s: str | int | None = error.retry_after_s
-    else:
-        retry_after_s = error.fields.get("retry_after_s")
     if retry_after_s is not None:
         headers["retry-after"] = str(retry_after_s)
     if status == STATUS[ErrorCode.NOT_SIGNED_IN]:
