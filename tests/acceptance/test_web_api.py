@@ -1,5 +1,6 @@
 """Goal: the promises of the API: sign-in that holds, clear problems, invitations, limits, who looked."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -429,3 +430,29 @@ async def test_a_lost_history_does_not_take_the_newest_number_away(house: WebHou
     assert "112" in page.text
     assert graph.status_code == 503
     assert int(graph.headers["retry-after"]) > 0
+
+
+async def test_a_body_that_never_comes_is_not_waited_for_for_ever(
+    house: WebHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightbell.web.front.BODY_S_MAX", 0)
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with house.client() as client:
+        answer = await client.post("/v1/readings", content=nothing())
+
+    problem(answer, ErrorCode.MALFORMED)
+
+
+async def test_a_name_is_shown_as_it_is_and_never_becomes_a_part_of_the_page(house: WebHouse) -> None:
+    odd = await house.add("<img src=x onerror=alert(1)>", shares=True)
+    ben = await house.add("Ben")
+    await house.follow(odd, ben)
+    async with await house.as_person(ben) as client:
+        for path in ("/", f"/people/{odd.id}", "/followers", "/fragments/tiles"):
+            text = (await client.get(path)).text
+            assert "&lt;img src=x onerror=alert(1)&gt;" in text, path
+            assert "<img" not in text, path

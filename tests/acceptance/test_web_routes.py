@@ -136,8 +136,8 @@ class World(NamedTuple):
     def may_know(self, viewer: Person | None, other: Person) -> bool:
         """Whether the other's name may reach this viewer at all.
 
-        They have, or wait for, a follow; or both follow somebody whom the viewer may see: who was told, who has
-        it and who asked for quiet is for all followers to know.
+        They have, or wait for, a follow; or both follow somebody whom the viewer may see: who was told, who
+        has it and who asked for quiet is for all followers to know.
         """
         if viewer is None:
             return False

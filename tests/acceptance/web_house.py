@@ -78,6 +78,11 @@ class Later:
         """Pass on."""
         self.deliver.tell(effects)
 
+    @property
+    def written_seq(self) -> int:
+        """What the ledger holds."""
+        return self.deliver.written_seq
+
 
 class People(NamedTuple):
     """The cast: Ana shares; Ben follows and is told; Cleo sees the number only; Dan must see nothing."""
@@ -96,7 +101,7 @@ class WebHouse:
         self.journal = Journal(MemoryJournalStore(), clock)
         quick = PasswordPool(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.accounts = Accounts(MemoryAccountStore(), MemoryKeyFolder(), AccountFacts(self.journal), quick)
-        self.follows = Follows(MemoryFollowStore(), FollowFacts(self.journal), self.accounts)
+        self.follows = Follows(MemoryFollowStore(), FollowFacts(self.journal, self._refresh), self.accounts)
         self.access = Access(self.accounts, self.follows, GatheredLooks(MemoryLookStore()))
         self.history_disk = MemoryHistoryDisk()
         self.history = History(MemoryHistoryStore(self.history_disk), clock)
@@ -115,6 +120,11 @@ class WebHouse:
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
         self.place = Place(public_url=public_url, tls=tls)
         self.app = self._app()
+
+    def _refresh(self, number: int) -> None:
+        follow = self.follows.numbered(number)
+        if follow is not None:
+            self.hub.refresh(follow.follower)
 
     def _app(self) -> Front:
         words = catalogue()
@@ -146,8 +156,8 @@ class WebHouse:
         """Open everything, in the platform's order."""
         await self.accounts.start()
         await self.follows.start()
-        await self.evaluation.load()
-        await self.deliver.start()
+        told = await self.deliver.start()
+        await self.evaluation.load(written_seq=told.upto_seq)
         await self.history.start()
         await self.journal.start()
         await self.evaluation.start(self.journal)

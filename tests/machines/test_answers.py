@@ -46,6 +46,10 @@ class Heard:
     def tell(self, effects: Effects) -> None:
         self.effects.append(effects)
 
+    @property
+    def written_seq(self) -> int:
+        return self.effects[-1].upto_seq if self.effects else 0
+
 
 class Bedside(NamedTuple):
     cast: Cast
@@ -79,7 +83,7 @@ async def bedside(cast: Cast) -> AsyncIterator[Bedside]:
     journal = Journal(MemoryJournalStore(disk), clock)
     await journal.start()
     evaluation = Evaluation(Heard(), Forgotten())
-    await evaluation.load()
+    await evaluation.load(written_seq=0)
     await evaluation.start(journal)
     journal.subscribe(evaluation.consume)
     journal.begin()

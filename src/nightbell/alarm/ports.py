@@ -14,6 +14,11 @@ class EffectsTaker(Protocol):
         """Take effects, in order. Cheap; the work is done later."""
         ...
 
+    @property
+    def written_seq(self) -> int:
+        """The newest journal group whose effects are written down."""
+        ...
+
 
 class CheckpointStore(Protocol):
     """Where the fold's state is kept between starts. Losing it costs a longer start, nothing else."""

@@ -24,6 +24,11 @@ PAUSE_S: Final = 0.02
 CHECKPOINT_EVERY_S: Final = 60.0
 """Source: alarm-engine practice; a start then replays a minute of journal at most."""
 
+CHECKPOINT_AGAIN_S: Final = 0.2
+"""How soon it is tried again while the ledger is behind."""
+
+_SEQ_BYTES: Final = 8
+
 REPLAY_GROUPS: Final = 256
 """Groups folded at once when catching up."""
 
@@ -68,20 +73,30 @@ class Evaluation:
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._told_seq = 0
         self.set_aside = 0
 
-    async def load(self) -> int:
+    async def load(self, *, written_seq: int) -> int:
         """Take up the newest checkpoint.
+
+        Args:
+            written_seq: The newest group whose effects the ledger holds. A checkpoint that had told more is
+                not used: those effects would be lost, and are made again from the journal.
 
         Returns:
             The newest durable group folded in; `start` will want those after it.
         """
         dumped = await self._checkpoints.newest()
-        if dumped is not None:
-            try:
-                self._fold = AlarmFold.load(dumped)
-            except ValueError as problem:
-                _log.warning("checkpoint.refused", why=str(problem))
+        if dumped is None:
+            return 0
+        try:
+            told_seq = int.from_bytes(dumped[:_SEQ_BYTES], "little")
+            if told_seq > written_seq:
+                _log.warning("checkpoint.refused", why="the ledger holds less")
+                return 0
+            self._fold, self._told_seq = AlarmFold.load(dumped[_SEQ_BYTES:]), told_seq
+        except ValueError as problem:
+            _log.warning("checkpoint.refused", why=str(problem))
         return self._fold.upto_seq
 
     async def start(self, journal: Replays) -> None:
@@ -97,13 +112,12 @@ class Evaluation:
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._keep_checkpoints())]
 
     async def close(self) -> None:
-        """Fold what waits, keep a checkpoint, stop."""
+        """Fold what waits, and stop. `keep_checkpoint` once its effects are written down."""
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._drain()
-        await self._checkpoint()
 
     def consume(self, group: Group) -> None:
         """A group of the journal; volatile ones too, so that alarms live while the journal cannot write.
@@ -158,18 +172,24 @@ class Evaluation:
 
     def _hand_on(self, effects: Effects) -> None:
         if effects.alarms or effects.entries or effects.notifications:
+            self._told_seq = max(self._told_seq, effects.upto_seq)
             self._taker.tell(effects)
 
     async def _keep_checkpoints(self) -> None:
+        await asyncio.sleep(CHECKPOINT_EVERY_S)
         while True:
-            await asyncio.sleep(CHECKPOINT_EVERY_S)
-            await self._checkpoint()
+            kept = await self.keep_checkpoint()
+            await asyncio.sleep(CHECKPOINT_EVERY_S if kept else CHECKPOINT_AGAIN_S)
 
-    async def _checkpoint(self) -> None:
+    async def keep_checkpoint(self) -> bool:
+        """Keep a checkpoint, unless the ledger does not hold yet what this state has told; whether it was."""
+        if self._taker.written_seq < self._told_seq:
+            return False
         try:
-            await self._checkpoints.keep(self._fold.dump())
+            await self._checkpoints.keep(self._told_seq.to_bytes(_SEQ_BYTES, "little") + self._fold.dump())
         except OSError as problem:
             _log.warning("checkpoint.not_kept", why=problem.strerror)
+        return True
 
     # -- what others ask --------------------------------------------------------------------------------
 

@@ -36,6 +36,10 @@ class Sees(Protocol):
         """What a viewer may see of a sharer."""
         ...
 
+    def is_sharer(self, person: str, sharer: int) -> bool:
+        """Whether this person is that sharer."""
+        ...
+
 
 class KnowsFollows(Protocol):
     """Follows by their ids."""

@@ -36,7 +36,7 @@ class Answers:
         view = self._visible(alarm, identity)
         if view.state is AlarmState.PENDING:
             raise _refused(ErrorCode.CONFLICT, "answer.nothing_rings")
-        by_sharer = identity.sharer == view.sharer
+        by_sharer = self._access.is_sharer(identity.person, view.sharer)
         await self._log.append_fact(Answered(now_ms, alarm, identity.person, by_sharer))
         return await self._afterwards(view)
 

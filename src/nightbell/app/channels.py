@@ -29,10 +29,24 @@ def mail_channel(settings: Settings) -> EmailChannel | None:
     )
 
 
-def make_channels(settings: Settings, clock: Clock, secret_of: Callable[[str], str]) -> list[Channel]:
-    """The channels that can work with these settings; `secret_of` gives a person's webhook secret."""
-    private = settings.allow_private_webhooks
-    http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
-    channels: list[Channel] = [WebhookChannel(http, secret_of=secret_of, clock=clock)]
-    mail = mail_channel(settings)
-    return [mail, *channels] if mail else channels
+class Channels:
+    """The channels that can work with these settings.
+
+    Args:
+        settings: What the operator chose.
+        clock: The time of day.
+        secret_of: Gives the secret that signs a person's webhook.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, secret_of: Callable[[str], str]) -> None:
+        private = settings.allow_private_webhooks
+        self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
+        self._mail = mail_channel(settings)
+        webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
+        self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
+
+    async def close(self) -> None:
+        """Close what they hold open."""
+        await self._http.close()
+        if self._mail is not None:
+            await self._mail.close()

@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from nightbell.account.person import Person
 from nightbell.account.service import Accounts
 from nightbell.adapters.dialects.share.dialect import ShareDialect
 from nightbell.adapters.passwords.pool import PasswordPool
@@ -29,9 +30,10 @@ from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore,
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
+from nightbell.alarm.effects import Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
-from nightbell.app.channels import make_channels
+from nightbell.app.channels import Channels
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
@@ -40,6 +42,7 @@ from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, ros
 from nightbell.app.server import Server, listening, make_server, prove_open
 from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
+from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
@@ -94,6 +97,7 @@ class Platform:
         self._tls = tls
         self._words = catalogue()
         self._tasks: list[asyncio.Task[None]] = []
+        self._watcher_failing = ""
         self._build()
 
     def _build(self) -> None:
@@ -112,7 +116,9 @@ class Platform:
             AccountFacts(self.journal),
             PasswordPool(),
         )
-        self.follows = Follows(SqliteFollowStore(self._file), FollowFacts(self.journal), self.accounts)
+        self.follows = Follows(
+            SqliteFollowStore(self._file), FollowFacts(self.journal, self._refresh), self.accounts
+        )
         self._looks = GatheredLooks(SqliteLookStore(self._file))
         self.access = Access(self.accounts, self.follows, self._looks)
         self.history = History(
@@ -125,6 +131,7 @@ class Platform:
         contacts = AccountContacts(self.accounts, self.follows)
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
+        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
         self.evaluation = Evaluation(
             _Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint")
         )
@@ -141,11 +148,21 @@ class Platform:
             ledger=SqliteLedger(self.folder / "ledger.sqlite"),
             hub=self.hub,
             contacts=contacts,
-            channels=make_channels(self.settings, self.clock, self.webhook_secrets.of),
+            channels=self.channels.all,
             clock=self.clock,
             settings=DeliverSettings(link=self.url),
         )
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
+
+    def _refresh(self, follow: int) -> None:
+        """A follow changed: its follower's open screens show it at once."""
+        found = self.follows.numbered(follow)
+        if found is not None:
+            self.hub.refresh(found.follower)
+
+    async def _person_changed(self, person: Person, _now_ms: int) -> None:
+        """Their unit or name changed: their open screens show it at once."""
+        self.hub.refresh(person.id)
 
     def _own_url(self, port: int) -> str:
         host, _ = self.settings.address
@@ -171,10 +188,11 @@ class Platform:
         await self._file.start()
         await self.accounts.start()
         await self.follows.start()
-        folded_upto = await self.evaluation.load()
-        told_upto = (await self.deliver.start()).upto_seq
+        self.accounts.subscribe(self._person_changed)
+        told = await self.deliver.start()
+        folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
-        await self.journal.start(seen_seq=max(folded_upto, told_upto, self.history.seen_seq()))
+        await self.journal.start(seen_seq=max(folded_upto, told.upto_seq, self.history.seen_seq()))
         await self.evaluation.start(self.journal)
         self.history.restore(self._remembered(self.journal.replay(replay_after)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
@@ -189,6 +207,9 @@ class Platform:
             self.evaluation.consume,
         ):
             self.journal.subscribe(consume)
+        # What a crash left between the accounts and the journal is healed before anybody can add to it.
+        await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
+        await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
         await self._open_door(host)
         self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
 
@@ -265,11 +286,10 @@ class Platform:
         await server.serve(sockets=[door])
 
     async def _tend(self) -> None:
-        """Heal what a crash left between two files, then what wants doing once a minute."""
-        await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
-        await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
+        """What wants doing once a minute."""
         while True:
             await asyncio.sleep(TEND_EVERY_S)
+            self._watcher_failing = watcher_failing(self.folder / "watcher", self.clock.now_ms(), self._words)
             for tend in (self.accounts.tend, self.follows.tend, self.access.tend):
                 await self._try_to(tend)
 
@@ -287,7 +307,10 @@ class Platform:
         tick_ms = self.evaluation.evaluated_tick_ms
         late = self.clock.now_ms() - tick_ms > WELL_MS_MAX
         failing = [journal.failing, self.history.health().failing, self.deliver.health().failing]
-        failing += [self.accounts.failing]
+        failing += [self.accounts.failing, self._watcher_failing]
+        failing += (
+            [self._words.say("platform.untold", follows=self.follows.untold)] if self.follows.untold else []
+        )
         failing += [self._words.say("platform.not_evaluating")] if late else []
         failing += [self._words.say("platform.set_aside")] if self.evaluation.set_aside else []
         said = " ".join(sentence for sentence in failing if sentence)
@@ -311,8 +334,8 @@ class Platform:
 
     async def close(self) -> None:
         """Stop taking, finish what is under way, write it down, close."""
-        self._server.should_exit = True
         self.hub.close_all()
+        self._server.should_exit = True
         for task in self._tasks:
             if task.get_name() != "serve":
                 task.cancel()
@@ -321,6 +344,8 @@ class Platform:
         await self.journal.close()
         await self.evaluation.close()
         await self.deliver.close()
+        await self.evaluation.keep_checkpoint()
+        await self.channels.close()
         await self.history.close()
         await self._looks.close()
         self.accounts.close()
@@ -333,9 +358,14 @@ class _Later:
     def __init__(self, taker: Callable[[], Deliver]) -> None:
         self._taker = taker
 
-    def tell(self, effects: object) -> None:
+    def tell(self, effects: Effects) -> None:
         """Pass on."""
-        self._taker().tell(effects)  # type: ignore[arg-type]
+        self._taker().tell(effects)
+
+    @property
+    def written_seq(self) -> int:
+        """What the ledger holds."""
+        return self._taker().written_seq
 
 
 def _lane_limits(settings: Settings) -> LaneLimits:

@@ -39,13 +39,20 @@ class AccountFacts:
 
 
 class FollowFacts:
-    """Implements `follow.ports.FollowJournal`."""
+    """Implements `follow.ports.FollowJournal`; open screens hear of every change too.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        journal: The journal.
+        changed: Called with the number of each follow that changes.
+    """
+
+    def __init__(self, journal: Journal, changed: Callable[[int], None]) -> None:
         self._journal = journal
+        self._changed = changed
 
     def append_fact(self, fact: Standing | Ended) -> Awaitable[object]:
         """Journal what a follow is now."""
+        self._changed(fact.follow)
         if isinstance(fact, Ended):
             return self._journal.append_fact(FollowEnded(fact.at_ms, fact.follow, fact.by))
         return self._journal.append_fact(FollowSet(**msgspec.structs.asdict(fact)))

@@ -11,6 +11,7 @@ import uvloop
 
 from nightbell.app.companion import Companion, watch_command
 from nightbell.app.control import AlreadyRunningError
+from nightbell.app.logs import set_up_logs
 from nightbell.app.platform import run_platform
 from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
@@ -35,6 +36,7 @@ def up(asked: argparse.Namespace, speaker: Speaker) -> None:
     if asked.tls:
         chosen["tls.certificate"], chosen["tls.key"] = map(str, asked.tls)
     settings = settings_of(asked, chosen)
+    set_up_logs(settings)
     tls = tls_of(settings)
     if tls is None:
         speaker.note(say("no_tls"))

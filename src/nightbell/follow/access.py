@@ -48,6 +48,11 @@ class Access:
         follow = self._follows.between(person.id, viewer.person)
         return Sight.NOTHING if follow is None else follow.sight
 
+    def is_sharer(self, person: str, sharer: int) -> bool:
+        """Whether this person is that sharer."""
+        found = self._accounts.sharer(sharer)
+        return found is not None and found.id == person
+
     async def open(self, *, viewer: Identity, sharer: int, what: str, now_ms: int) -> Sight:
         """What may be seen; others' looks are written down, the sharer's own are not.
 

@@ -1,6 +1,6 @@
 """Times and ages as a person reads them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from nightbell.account.zones import zone_info
@@ -14,7 +14,7 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def _local(at_ms: int, zone: str) -> datetime:
-    return from_ms(at_ms).astimezone(zone_info(zone))
+    return from_ms(at_ms).astimezone(zone_info(zone) or UTC)
 
 
 def clock_text(at_ms: int, *, zone: str, now_ms: int) -> str:
