@@ -7,11 +7,11 @@ it; the alarms of the ledger are compared, id by id, with those that the shipped
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.figures import Counts
-from nightbell.adapters.stores.checkpoint.store import FileCheckpoints
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.alarm.fold import AlarmFold
@@ -27,7 +27,7 @@ class Replayed(NamedTuple):
     """What the journal says.
 
     Attributes:
-        readings: How many were written since the house was furnished.
+        readings: How many there are.
         alarms: Ids of all alarms that the fold makes of it.
         notifications: Ids of all notifications.
     """
@@ -37,17 +37,21 @@ class Replayed(NamedTuple):
     notifications: set[str]
 
 
-async def fold_of(house: Path) -> AlarmFold:
-    """The shipped fold as it stood when the house was furnished."""
-    dumped = await FileCheckpoints(house / "checkpoint").newest()
-    assert dumped is not None, f"{house} holds no checkpoint"
-    return AlarmFold.load(dumped)
+@contextmanager
+def opened(folder: Path) -> Iterator[SqliteJournalStore]:
+    """The journal of a data directory on which no platform runs."""
+    journal = SqliteJournalStore(folder / "journal")
+    journal.open(now_ms=SystemClock().now_ms(), seen_seq=0)
+    try:
+        yield journal
+    finally:
+        journal.close()
 
 
 def replayed(journal: SqliteJournalStore, fold: AlarmFold) -> Replayed:
-    """Fold the journal from where `fold` stands."""
+    """Fold a whole journal, from its first group."""
     readings, alarms, notifications = 0, set[str](), set[str]()
-    for groups in _some(journal.replay(fold.upto_seq)):
+    for groups in _some(journal.replay(0)):
         readings += sum(len(group.readings) for group in groups)
         effects = fold.fold(groups)
         alarms.update(view.id for view in effects.alarms)
@@ -90,28 +94,22 @@ def without_delivery(ledger: Path) -> int:
         return int(connection.execute(question).fetchone()[0])
 
 
-def counts(where: str, folder: Path, house: Path, *, sharers: int, acknowledged: int) -> Counts:
-    """Compare everything after a run on a copy of the house."""
-
-    async def count() -> Counts:
-        fold = await fold_of(house)
-        journal = SqliteJournalStore(folder / "journal")
-        journal.open(now_ms=SystemClock().now_ms(), seen_seq=0)
-        said = replayed(journal, fold)
-        kept = await in_history(folder, journal, sharers)
-        journal.close()
-        ledger = folder / "ledger.sqlite"
-        alarms, notifications = ids(ledger, "alarm"), ids(ledger, "notification")
-        return Counts(
-            where,
-            {
-                "readings in the journal": (said.readings, acknowledged),
-                "readings in history": (kept, acknowledged),
-                "alarms in the ledger": (len(alarms), len(said.alarms)),
-                "alarms that only one of ledger and journal knows": (len(alarms ^ said.alarms), 0),
-                "notifications that only one of them knows": (len(notifications ^ said.notifications), 0),
-                "notifications without a delivery in the outbox": (without_delivery(ledger), 0),
-            },
-        )
-
-    return asyncio.run(count())
+def counts(where: str, folder: Path, *, sharers: int, acknowledged: int) -> Counts:
+    """Compare everything after a run."""
+    with opened(folder) as journal:
+        said = replayed(journal, AlarmFold())
+        kept = asyncio.run(in_history(folder, journal, sharers))
+    ledger = folder / "ledger.sqlite"
+    alarms, notifications = ids(ledger, "alarm"), ids(ledger, "notification")
+    return Counts(
+        where,
+        {
+            "readings in the journal": (said.readings, acknowledged),
+            "readings in history": (kept, acknowledged),
+            "alarms in the ledger": (len(alarms), len(said.alarms)),
+            "alarms that only one of ledger and journal knows": (len(alarms ^ said.alarms), 0),
+            "notifications in the ledger": (len(notifications), len(said.notifications)),
+            "notifications that only one of them knows": (len(notifications ^ said.notifications), 0),
+            "notifications without a delivery in the outbox": (without_delivery(ledger), 0),
+        },
+    )

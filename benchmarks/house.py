@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -115,6 +116,7 @@ def version_of_stores() -> str:
     return digest.hexdigest()
 
 
+@cache
 def house(sharers: int) -> Path:
     """The folder of a furnished house, made if it is not there; copy it, never run on it.
 

@@ -139,7 +139,7 @@ def prove_evaluates(folder: Path, port: int, sharer: int) -> None:
 
 def checked(name: str, run: Run, size: Size) -> Counts:
     """The counts of a run that is over; its folder is removed if they agree."""
-    found = counts(name, run.folder, house(size.sharers), sharers=size.sharers, acknowledged=run.acknowledged)
+    found = counts(name, run.folder, sharers=size.sharers, acknowledged=run.acknowledged)
     if not found.mismatches():
         shutil.rmtree(run.folder)
     return found

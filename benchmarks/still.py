@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.counts import fold_of
+from benchmarks.counts import opened
 from benchmarks.figures import Bar, figure
 from benchmarks.house import house
 from benchmarks.processes import BUILD
@@ -36,7 +36,7 @@ _START_MS: Final = 1_763_769_600_000
 
 def evaluate(size: Size, say: Say) -> Measured:
     """Everybody's next readings in batches, and a tick over all follows, by the shipped fold."""
-    fold = asyncio.run(fold_of(house(size.sharers))).evaluation
+    fold = furnished(size)
     now_ms = fold.columns.last_tick_ms
     chance = np.random.default_rng(1)
     level = chance.integers(80, 180, size.sharers).astype(float)
@@ -64,6 +64,19 @@ def evaluate(size: Size, say: Say) -> Measured:
         figure("sweep.all_silent_ms", [silent_ms], "ms", note="the tick at which all of them fall silent"),
     ]
     return Measured(found, [])
+
+
+def furnished(size: Size) -> Fold:
+    """The shipped fold with everybody and every follow of the house."""
+    copy = BUILD / "bench-run-evaluate"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(house(size.sharers) / "journal", copy / "journal")
+    fold = Fold()
+    with opened(copy) as journal:
+        for group in journal.replay(0):
+            fold.fold([group])
+    shutil.rmtree(copy)
+    return fold
 
 
 def _everybody(who: NDArray[np.int64], level: NDArray[np.float64], now_ms: int) -> NDArray[np.void]:

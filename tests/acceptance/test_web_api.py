@@ -11,6 +11,7 @@ from nightbell.follow.defaults import default_limits
 from nightbell.follow.follow import FollowState
 from nightbell.web.build import BODY_BYTES_MAX
 from nightbell.web.front import DOOR_BYTES_MAX, SHARE_BYTES_MAX
+from nightbell.web.slow_bodies import SlowBodies
 from nightbell.words.clock import ManualClock
 from nightbell.words.errors import ErrorCode
 from nightbell.words.glucose import Unit
@@ -433,9 +434,9 @@ async def test_a_lost_history_does_not_take_the_newest_number_away(house: WebHou
 
 
 async def test_a_body_that_never_comes_is_not_waited_for_for_ever(
-    house: WebHouse, monkeypatch: pytest.MonkeyPatch
+    house: WebHouse,
 ) -> None:
-    monkeypatch.setattr("nightbell.web.front.BODY_S_MAX", 0)
+    house.app._slow_bodies = SlowBodies(0.0, look_every_s=0.01)
 
     async def nothing() -> AsyncIterator[bytes]:
         yield b"{"

@@ -6,7 +6,14 @@ import pytest
 from nightbell.alarm.effects import AlarmState, EntryKind
 from nightbell.follow.defaults import default_limits
 from nightbell.follow.limits import Hours, Limits, Typed
-from nightbell.journal.facts import Answered, AnswerUndone, FollowEnded, SensorStarted, Snoozed
+from nightbell.journal.facts import (
+    Answered,
+    AnswerUndone,
+    ClockLearned,
+    FollowEnded,
+    SensorStarted,
+    Snoozed,
+)
 from nightbell.words.glucose import Unit
 from tests.sim.scene import ANA, BEN, BEN_FOLLOWS, CLEO, CLEO_FOLLOWS, MINUTE_MS, Scene
 
@@ -310,3 +317,16 @@ def test_an_urgent_low_has_no_hours_and_no_delay_whatever_is_stored(scene: Scene
     scene.reading(50)
 
     assert scene.told() == [("ring", "urgent_low")]
+
+
+def test_followers_are_told_once_that_a_phone_clock_is_wrong(scene: Scene) -> None:
+    scene.fact(ClockLearned(scene.now_ms, 0, 1, 11 * MINUTE_MS))
+    scene.fact(ClockLearned(scene.now_ms, 0, 1, 12 * MINUTE_MS))
+
+    assert [(note.kind.value, note.urgent) for note in scene.notifications] == [("clock", False)]
+
+
+def test_a_phone_clock_that_is_right_again_is_no_news(scene: Scene) -> None:
+    scene.fact(ClockLearned(scene.now_ms, 0, 1, 0))
+
+    assert scene.notifications == []

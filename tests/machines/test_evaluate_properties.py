@@ -43,7 +43,7 @@ def test_the_product_says_what_the_page_says_in_long_journals(seed: int) -> None
 @FEW
 @given(JOURNALS, st.integers(0, 2**32))
 def test_neither_groups_nor_calls_nor_restarts_change_anything(groups: list[Group], seed: int) -> None:
-    rng = Random(seed)  # noqa: S311 a seed, not a secret
+    rng = Random(seed)
     at_once = product_says([groups])
 
     assert product_says(batches(groups, rng, largest=5)) == at_once

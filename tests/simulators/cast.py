@@ -111,6 +111,7 @@ class Family:
         self.sights = {("ana", ANA): Sight.GRAPH, ("ben", ANA): Sight.GRAPH, ("cleo", ANA): Sight.NUMBER}
         self.told_follows = {BEN_FOLLOW}
         self.newest_readings: dict[int, Reading] = {}
+        self.heard: dict[int, int] = {}
         self.tick_ms = NOW_MS
         self.ana = "Ana"
         self.looks: list[tuple[str, int, str]] = []
@@ -121,6 +122,9 @@ class Family:
 
     def sharer_name(self, sharer: int) -> str:
         return self.ana if sharer == ANA else ""
+
+    def heard_ms(self, sharer: int) -> int:
+        return self.heard.get(sharer, 0)
 
     def may_be_told(self, follow: int) -> bool:
         return follow in self.told_follows

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from tests.tidy.source import ROOT
+from tools.reference import pages
 
 ROOTS: Final = ("src/", "tests/", "docs/", "tools/", "benchmarks/", "changes/", ".ci/")
 """A path written like code that begins so, or that names a file of the root, must exist."""
@@ -57,3 +58,10 @@ def test_the_paths_a_document_names_are_really_found() -> None:
 
     assert names(text) == {"src/nightbell/words/clock.py"}
     assert links(text) == {"docs/glossary.md"}
+
+
+@pytest.mark.parametrize(("name", "text"), pages().items(), ids=list(pages()))
+def test_a_page_made_from_the_code_is_current(name: str, text: str) -> None:
+    written = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+
+    assert written == text, "run: .venv/bin/python tools/reference.py"

@@ -97,10 +97,12 @@ def test_a_real_clarity_export_is_read_whole() -> None:
     assert len(recording.readings) > 2_000
 
 
-def test_the_hour_that_comes_twice_stays_in_order() -> None:
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_hour_that_comes_twice_stays_in_order(direction: int) -> None:
     lisbon = ZoneInfo("Europe/Lisbon")
-    rows = ["00:50", "01:10", "01:30", "01:50", "01:10", "01:30", "01:50", "02:10"]
-    text = "time,glucose_mgdl\n" + "".join(f"2026-10-25T{row},{100 + at}\n" for at, row in enumerate(rows))
+    times = ["00:50", "01:10", "01:30", "01:50", "01:10", "01:30", "01:50", "02:10"]
+    rows = [f"2026-10-25T{time},{100 + at}\n" for at, time in enumerate(times)]
+    text = "time,glucose_mgdl\n" + "".join(rows[::direction])
 
     readings = parse_recording(text, lisbon).readings
 

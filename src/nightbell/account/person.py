@@ -30,6 +30,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
         sharer: Sharer number, -1 if they do not share.
         hidden: Whether it is one of the watcher's canaries.
         created_ms: When they were added, epoch ms.
+        webhook: Where a program of theirs is told of alarms; empty if nowhere.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     sharer: int
     hidden: bool
     created_ms: int
+    webhook: str = ""
 
 
 def tidied_name(name: str) -> str | None:

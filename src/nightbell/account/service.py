@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 from nightbell.account.book import Keys, People, identity_of
+from nightbell.account.checks import check_email, check_webhook, check_zone, checked_name
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import Grant, renew_ms
 from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
 from nightbell.account.patience import Patience
-from nightbell.account.person import NOT_A_SHARER, Person, folded, is_email, tidied_name
+from nightbell.account.person import NOT_A_SHARER, Person, folded
 from nightbell.account.ports import (
     AccountChange,
     AccountJournal,
@@ -28,7 +29,6 @@ from nightbell.account.ports import (
 from nightbell.account.share import ShareCredential
 from nightbell.account.share_service import ShareAccounts
 from nightbell.account.sign_in import Key, SignedIn
-from nightbell.account.zones import zone_info
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
@@ -136,9 +136,9 @@ class Accounts:
             CallerError: The name is taken (`CONFLICT`), or something cannot be (`MALFORMED`).
             PlatformError: It was not saved.
         """
-        tidied = _checked_name(name)
-        _check_email(email)
-        _check_zone(zone)
+        tidied = checked_name(name)
+        check_email(email)
+        check_zone(zone)
         hashed = "" if password is None else await self._passwords.hashed(password)
         person = Person(new_uuid(), tidied, email, unit, zone, NOT_A_SHARER, hidden, now_ms)
         async with self._changing:
@@ -155,7 +155,7 @@ class Accounts:
             PlatformError: It was not saved; nobody was added.
         """
         async with self._changing:
-            tidied = [_checked_name(name) for name in names]
+            tidied = [checked_name(name) for name in names]
             folds = {folded(name) for name in tidied}
             if len(folds) < len(tidied) or any(self._people.named(name) for name in tidied):
                 raise CallerError(ErrorCode.CONFLICT, catalogue().say("account.name_taken"))
@@ -196,6 +196,7 @@ class Accounts:
         email: str | None = None,
         unit: Unit | None = None,
         zone: str | None = None,
+        webhook: str | None = None,
     ) -> Person:
         """Change what is given. Follows hear of it before this returns: hours follow the zone.
 
@@ -204,12 +205,13 @@ class Accounts:
             PlatformError: It was not saved.
         """
         if email is not None:
-            _check_email(email)
+            check_email(email)
         if zone is not None:
-            _check_zone(zone)
+            check_zone(zone)
+        check_webhook(webhook or "")
         async with self._changing:
             old = self._known(person_id)
-            person = _with(old, email=email, unit=unit, zone=zone)
+            person = _with(old, email=email, unit=unit, zone=zone, webhook=webhook)
             if person == old:
                 return old
             await self._keep(self._people.stored(person))
@@ -462,23 +464,6 @@ class Accounts:
         return identity_of(person, scopes, grant.credential, publishes=publishes)
 
 
-def _checked_name(name: str) -> str:
-    tidied = tidied_name(name)
-    if tidied is None:
-        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.name_malformed"))
-    return tidied
-
-
-def _check_email(email: str) -> None:
-    if not is_email(email):
-        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.email_malformed"))
-
-
-def _check_zone(zone: str) -> None:
-    if zone_info(zone) is None:
-        raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.zone_unknown"))
-
-
 def _with(
     person: Person,
     *,
@@ -486,6 +471,7 @@ def _with(
     unit: Unit | None = None,
     zone: str | None = None,
     sharer: int | None = None,
+    webhook: str | None = None,
 ) -> Person:
     return msgspec.structs.replace(
         person,
@@ -493,6 +479,7 @@ def _with(
         unit=person.unit if unit is None else unit,
         zone=person.zone if zone is None else zone,
         sharer=person.sharer if sharer is None else sharer,
+        webhook=person.webhook if webhook is None else webhook,
     )
 
 

@@ -7,7 +7,7 @@ Nothing here asks for the time, so a replay of the same journal comes to the sam
 """
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from nightbell.alarm.alarm import Alarm, identity_hash
@@ -25,6 +25,7 @@ from nightbell.alarm.part import NOT_RUNG, Part, urgency
 from nightbell.alarm.tellings import Tellings
 from nightbell.follow.hours import next_change_ms, within
 from nightbell.follow.limits import Telling
+from nightbell.journal.facts import ClockLearned
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition, Family
 
@@ -302,6 +303,29 @@ class AlarmBook:
             )
         )
         part.step += 1
+
+    def tell_of_clock(self, fact: ClockLearned, follows: Sequence[int], newest: tuple[int, int]) -> None:
+        """A phone's clock is wrong: news for its followers, about no alarm."""
+        news = identity_hash("clock", fact.sharer, fact.source, fact.at_ms)
+        for follow in follows:
+            self._notifications.append(
+                Notification(
+                    id=identity_hash(news, 0, follow),
+                    alarm=news,
+                    step=0,
+                    sharer=fact.sharer,
+                    follow=follow,
+                    follower=self.tellings.follower(follow),
+                    kind=NotificationKind.CLOCK,
+                    condition=Condition.NO_READINGS,
+                    unseen=False,
+                    at_ms=fact.at_ms,
+                    urgent=False,
+                    level=newest[0],
+                    measured_ms=newest[1],
+                    answered_by="",
+                )
+            )
 
     # -- the alarm settles ------------------------------------------------------------------------------
 

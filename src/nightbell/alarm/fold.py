@@ -97,7 +97,7 @@ class AlarmFold:
             case FollowEnded():
                 self.book.tellings.end(fact.follow)
             case ClockLearned():
-                self.clocks[fact.sharer, fact.source] = fact.offset_ms
+                self._learn_clock(fact)
             case _:
                 pass
         cause = self._cause(fact, changes)
@@ -107,6 +107,14 @@ class AlarmFold:
             self._retell(fact, cause)
         else:
             self._take_words(fact)
+
+    def _learn_clock(self, fact: ClockLearned) -> None:
+        """Tell the followers once that a phone's clock is wrong: its numbers are corrected, but mend it."""
+        was_ms = self.clocks.get((fact.sharer, fact.source), 0)
+        self.clocks[fact.sharer, fact.source] = fact.offset_ms
+        if fact.offset_ms and not was_ms:
+            follows = sorted(self.evaluation.columns.follows_of(fact.sharer))
+            self.book.tell_of_clock(fact, follows, self.newest(fact.sharer))
 
     def _take_words(self, fact: AnyFact) -> None:
         """What a person said about an alarm, if it is about one that is open."""

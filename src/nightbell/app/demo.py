@@ -208,6 +208,4 @@ def past(sharer: DemoSharer, start_ms: int, since_ms: int) -> Iterator[Measured]
     first = first_live_ms(sharer, start_ms)
     steps = (first - max(since_ms, start_ms - DAY_MS)) // STEP_MS
     for step in range(steps, 0, -1):
-        at_ms = first - step * STEP_MS
-        if at_ms <= start_ms:
-            yield reading_at(sharer, at_ms, start_ms)
+        yield reading_at(sharer, first - step * STEP_MS, start_ms)

@@ -128,7 +128,7 @@ class Platform:
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
-        contacts = AccountContacts(self.accounts, self.follows)
+        contacts = AccountContacts(self.accounts, self.follows, self.publish)
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
         self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)

@@ -23,6 +23,7 @@ from nightbell.journal.facts import ClockLearned, FollowEnded, FollowSet, Sharer
 from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import Reading
+from nightbell.publish.service import Publish
 
 MINUTE_MS = 60_000
 
@@ -69,23 +70,35 @@ def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]
 
 
 class AccountContacts:
-    """Implements `deliver.ports.Contacts` with accounts and follows, from memory."""
+    """Implements `deliver.ports.Contacts` with accounts, follows and publishing, from memory."""
 
-    def __init__(self, accounts: Accounts, follows: Follows) -> None:
+    def __init__(self, accounts: Accounts, follows: Follows, publish: Publish) -> None:
         self._accounts = accounts
         self._follows = follows
+        self._publish = publish
 
     def contact(self, person: str) -> Contact | None:
         """How a person is reached."""
         found = self._accounts.person(person)
         if found is None:
             return None
-        return Contact(person=found.id, name=found.name, email=found.email, unit=found.unit, zone=found.zone)
+        return Contact(
+            person=found.id,
+            name=found.name,
+            email=found.email,
+            webhook=found.webhook,
+            unit=found.unit,
+            zone=found.zone,
+        )
 
     def sharer_name(self, sharer: int) -> str:
         """The name of a sharer, empty if unknown."""
         person = self._accounts.sharer(sharer)
         return person.name if person else ""
+
+    def heard_ms(self, sharer: int) -> int:
+        """When the uploader of a sharer last spoke to us."""
+        return self._publish.heard_ms(sharer)
 
     def may_be_told(self, follow: int) -> bool:
         """Whether a follow may be told now."""

@@ -6,6 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from nightbell.alarm.effects import Notification, NotificationKind
+from nightbell.deliver.broken_link import likely_broken
 from nightbell.deliver.outbox import NEWS_STALE_MS, RING_STALE_MS, is_ring
 from nightbell.deliver.ports import Contact
 from nightbell.tell.message import Message
@@ -78,6 +79,7 @@ def compose(
     now_ms: int,
     words: Catalogue,
     link: str = "",
+    heard_ms: int = 0,
 ) -> Message:
     """The message for one notification.
 
@@ -89,12 +91,14 @@ def compose(
         now_ms: When it is sent; ages count to here.
         words: The reader's language.
         link: Where the reader answers; empty leaves it out.
+        heard_ms: When the sharer's uploader last spoke to us, 0 if not since our start.
     """
     name = short_name(sharer_name) or words.say("alarm.the_sharer")
     lines = [f"{_headline(told, name, now_ms, words)}."]
     lines += _number(told, contact, name, now_ms, words)
     lines += _lateness(told, contact, now_ms, words)
     lines += _who(told, name_of, words)
+    lines += _broken_link(told, name, heard_ms, now_ms, words)
     lines += _what_to_do(told, name, name_of, words, link)
     stale_ms = NEVER_MS if is_ring(told) else told.at_ms + NEWS_STALE_MS
     return Message(
@@ -181,6 +185,15 @@ def _who(told: Notification, name_of: Callable[[str], str], words: Catalogue) ->
     if told.answered_by:
         return [words.say("alarm.has_it", who=name_of(told.answered_by) or words.say("alarm.somebody"))]
     return [words.say("alarm.nobody_has_it")] if told.kind is NotificationKind.REPEAT else []
+
+
+def _broken_link(told: Notification, name: str, heard_ms: int, now_ms: int, words: Catalogue) -> list[str]:
+    """Where we think the gap is, when numbers are missing."""
+    silence = told.unseen or Condition(told.condition) is Condition.NO_READINGS
+    if not is_ring(told) or not silence:
+        return []
+    link = likely_broken(measured_ms=told.measured_ms, heard_ms=heard_ms, now_ms=now_ms)
+    return [words.say(f"alarm.link_{link}", name=name)]
 
 
 def _what_to_do(

@@ -120,6 +120,7 @@ class Forms:
             now_ms=now_ms,
             words=words,
             link=self._link,
+            heard_ms=self._contacts.heard_ms(told.sharer),
         )
         return NotificationOut(
             id=told.id,

@@ -98,6 +98,10 @@ class Contacts(Protocol):
         """The name of a sharer; empty if unknown."""
         ...
 
+    def heard_ms(self, sharer: int) -> int:
+        """When the uploader of a sharer last spoke to us, with a number or not; 0 if not since our start."""
+        ...
+
     def may_be_told(self, follow: int) -> bool:
         """Whether this follow may be told now: active, and permitted."""
         ...

@@ -183,6 +183,7 @@ class Sending:
                 now_ms=now_ms,
                 words=catalogue(contact.language),
                 link=self._settings.link,
+                heard_ms=self._contacts.heard_ms(told.sharer),
             )
             async with asyncio.timeout(self._settings.send_ms_max / 1000):
                 return await way.channel.send(

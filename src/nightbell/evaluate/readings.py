@@ -88,8 +88,8 @@ def rounds(batch: Batch) -> Iterator[Batch]:
 def without_idle(columns: Columns, batch: Batch) -> Batch:
     """Leave out late readings that cannot matter, so that a backlog costs few rounds.
 
-    One idles if a late neighbour of the same sharer, or the newest reading known already, was measured at least
-    a second later and is seen with the same effect.
+    One idles if a late neighbour of the same sharer, or the newest reading known already, was measured at
+    least a second later and is seen with the same effect.
     """
     is_late = batch.received_ms - batch.measured_ms > LIVE_AGE_MS_MAX
     if not is_late.any():

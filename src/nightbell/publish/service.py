@@ -1,6 +1,7 @@
 """Publishing: correct the clock, admit, write down, and answer only what is durable."""
 
 import asyncio
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -72,6 +73,7 @@ class Publish:
         self._clock_learned = clock_learned
         self._clocks = Clocks() if clocks is None else clocks
         self._recent = Recent()
+        self._heard_ms = array("q")
 
     def consume(self, group: Committed) -> None:
         """Remember what a group committed, so that a repeated upload is known as such."""
@@ -113,6 +115,7 @@ class Publish:
                 f"At most {READINGS_MAX} readings in one upload. Nothing was kept. Send fewer at a time.",
                 readings_max=READINGS_MAX,
             )
+        self._hear(uploader.sharer, received_ms)
         judged, refused = judge(raw)
         offset_ms = 0
         if judged:
@@ -145,6 +148,17 @@ class Publish:
         counts.backfill += len(backfill)
         counts.duplicates += duplicates
         return Published(len(live) + len(backfill) + duplicates, duplicates, refused, offset_ms)
+
+    def heard_ms(self, sharer: int) -> int:
+        """When a sharer's uploader last spoke to us, with a number or not; 0 if not since the start."""
+        return self._heard_ms[sharer] if 0 <= sharer < len(self._heard_ms) else 0
+
+    def _hear(self, sharer: int, received_ms: int) -> None:
+        try:
+            self._heard_ms[sharer] = received_ms
+        except IndexError:
+            self._heard_ms.frombytes(bytes(8 * (sharer + 1)))
+            self._heard_ms[sharer] = received_ms
 
     async def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> None:
         written = self._log.append(live=live, backfill=()) if live else None

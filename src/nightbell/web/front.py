@@ -3,7 +3,6 @@
 A reading passes one dictionary look-up and the reading of its body, nothing else.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -15,6 +14,7 @@ from nightbell.web.files import Files
 from nightbell.web.guard import peer_of
 from nightbell.web.ports import AsgiApp, Receive, Scope, Send
 from nightbell.web.problem import TYPE, answer_of
+from nightbell.web.slow_bodies import SlowBodies
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import CallerError, ErrorCode
@@ -104,6 +104,7 @@ class Front:
         self._rest_routes = rest_routes
         self._files = files
         self._clock = clock
+        self._slow_bodies = SlowBodies(BODY_S_MAX)
         self._words = words
         self._mounted: list[FrontRoute] = []
         self._exact: dict[str, AsgiApp] = {DOOR: self._at_door, STREAM: stream}
@@ -154,8 +155,7 @@ class Front:
     ) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
-            async with asyncio.timeout(BODY_S_MAX):
-                body = await read_body(receive, headers, limit)
+            body = await self._slow_bodies.read(read_body(receive, headers, limit))
         except TooLargeError:
             await _answer(send, self._cut_off(ErrorCode.TOO_LARGE, "page.too_large", bytes=limit))
             return

@@ -193,11 +193,24 @@ class SqliteAccountStore:
 def _load(connection: sqlite3.Connection) -> LoadedAccounts:
     people = [
         StoredPerson(
-            Person(identity, name, email, Unit(unit), sys.intern(zone), sharer, bool(hidden), created_ms),
+            Person(
+                identity, name, email, Unit(unit), sys.intern(zone), sharer, bool(hidden), created_ms, webhook
+            ),
             password,
         )
-        for identity, name, email, unit, zone, sharer, hidden, created_ms, password in connection.execute(
-            "SELECT id, name, email, unit, zone, sharer, hidden, created_ms, password FROM person"
+        for (
+            identity,
+            name,
+            email,
+            unit,
+            zone,
+            sharer,
+            hidden,
+            created_ms,
+            password,
+            webhook,
+        ) in connection.execute(
+            "SELECT id, name, email, unit, zone, sharer, hidden, created_ms, password, webhook FROM person"
             " ORDER BY rowid"
         )
     ]
@@ -227,10 +240,10 @@ def _load(connection: sqlite3.Connection) -> LoadedAccounts:
 
 def _write(connection: sqlite3.Connection, change: AccountChange) -> None:
     connection.executemany(
-        "INSERT INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        "INSERT INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " name = excluded.name, name_folded = excluded.name_folded, email = excluded.email,"
         " unit = excluded.unit, zone = excluded.zone, sharer = excluded.sharer,"
-        " hidden = excluded.hidden, password = excluded.password",
+        " hidden = excluded.hidden, password = excluded.password, webhook = excluded.webhook",
         (_person_row(stored) for stored in change.people),
     )
     connection.executemany(
@@ -278,6 +291,7 @@ def _person_row(stored: StoredPerson) -> tuple[str | int, ...]:
         int(person.hidden),
         person.created_ms,
         stored.password,
+        person.webhook,
     )
 
 

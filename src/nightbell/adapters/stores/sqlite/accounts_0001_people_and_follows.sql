@@ -10,7 +10,8 @@ CREATE TABLE person (
     sharer      INTEGER NOT NULL,
     hidden      INTEGER NOT NULL,
     created_ms  INTEGER NOT NULL,
-    password    TEXT NOT NULL
+    password    TEXT NOT NULL,
+    webhook     TEXT NOT NULL
 ) STRICT;
 
 CREATE UNIQUE INDEX person_by_sharer ON person (sharer) WHERE sharer >= 0;
