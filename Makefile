@@ -39,7 +39,7 @@ lock:
 # --- the four commands ----------------------------------------------------------------------------------------
 
 up: $(VENV)/.ready-run
-	@exec $(BIN)/nightbell up --demo --data $(DATA)
+	@exec $(BIN)/nightbell up --demo --data $(DATA) $(if $(LISTEN),--listen $(LISTEN))
 
 test: $(VENV)/.ready-dev
 	@$(BIN)/python tools/test_all.py --jobs $(JOBS)

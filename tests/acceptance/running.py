@@ -31,11 +31,11 @@ def asked(folder: Path, *arguments: str, stdin: str = "") -> Any:
 
 
 @contextmanager
-def running(folder: Path, *options: str) -> Iterator[str]:
-    """A platform on a free port, without a watcher; its address."""
+def running(folder: Path, *options: str, said: str = "") -> Iterator[str]:
+    """A platform on a free port, without a watcher; its address, once it has said the given words."""
     process = start(folder, *options)
     try:
-        yield address_of(process)
+        yield address_of(process, said)
     finally:
         process.terminate()
         process.wait(ENDS_S_MAX)
@@ -54,10 +54,13 @@ def start(folder: Path, *options: str) -> "subprocess.Popen[str]":
     )
 
 
-def address_of(process: "subprocess.Popen[str]") -> str:
-    """Wait until it says where it answers."""
+def address_of(process: "subprocess.Popen[str]", said: str = "") -> str:
+    """Wait until it says where it answers, and the given words."""
     assert process.stdout is not None
+    address = ""
     for line in process.stdout:
-        if found := re.search(r"https?://\S+", line):
-            return found.group().rstrip(".")
+        if not address and (found := re.search(r"https?://\S+", line)):
+            address = found.group().rstrip(".")
+        if address and said in line:
+            return address
     raise AssertionError(f"the platform ended with {process.wait()} before it was open")

@@ -108,7 +108,7 @@ class WebHouse:
         self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
         self.later = Later()
         self.evaluation = Evaluation(self.later, NoCheckpoints())
-        contacts = AccountContacts(self.accounts, self.follows)
+        contacts = AccountContacts(self.accounts, self.follows, self.publish)
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access, watched=watched, contacts=contacts, build="test", boot_ms=clock.now_ms()
@@ -118,7 +118,7 @@ class WebHouse:
         )
         self.later.deliver = self.deliver
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
-        self.place = Place(public_url=public_url, tls=tls)
+        self.place = Place(public_url=public_url, tls=tls, mail=True)
         self.app = self._app()
 
     def _refresh(self, number: int) -> None:
@@ -149,6 +149,7 @@ class WebHouse:
                 clock=self.clock,
                 words=words,
                 place=self.place,
+                webhook_secret=lambda person: f"nbs_{person}",
             )
         )
 

@@ -43,10 +43,10 @@ async def living(house: WebHouse, people: People) -> Living:
     await house.publish_levels(people.ana, a_morning(54), newest_age_ms=2 * MINUTE_MS)
     await house.follow(people.ana, people.dan, told=False)
     for name, levels, age in (
-        ("Mia", [104, 108, 112, 115, 113, 112], 1),
-        ("Jonas", [180, 176, 171, 165, 160, 158], 12),
-        ("Lena", [140, 138, 135, 131], 24),
-        ("Noah", [], 0),
+        ("Ana two", [104, 108, 112, 115, 113, 112], 1),
+        ("Ana three", [180, 176, 171, 165, 160, 158], 12),
+        ("Ana four", [140, 138, 135, 131], 24),
+        ("Ana five", [], 0),
     ):
         person = await house.add(name, shares=True)
         await house.follow(person, people.ben)

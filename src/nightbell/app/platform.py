@@ -253,7 +253,12 @@ class Platform:
             stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
             clock=self.clock,
             words=self._words,
-            place=Place(public_url=self.url, tls=self._tls is not None or self.url.startswith("https:")),
+            place=Place(
+                public_url=self.url,
+                tls=self._tls is not None or self.url.startswith("https:"),
+                mail=bool(self.settings.smtp.host),
+            ),
+            webhook_secret=self.webhook_secrets.of,
         )
 
     def _commands(self) -> ControlCommands:

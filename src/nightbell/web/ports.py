@@ -65,6 +65,7 @@ class Accounts(Protocol):
         email: str | None = None,
         unit: Unit | None = None,
         zone: str | None = None,
+        webhook: str | None = None,
     ) -> Person:
         """Change what is given."""
         ...
@@ -235,10 +236,12 @@ class Place(NamedTuple):
     Attributes:
         public_url: What people type, without a slash at the end; the links we make begin with it.
         tls: Whether browsers reach us over TLS, by ourselves or by a proxy.
+        mail: Whether a mail server is set up, so that e-mail can be sent at all.
     """
 
     public_url: str
     tls: bool
+    mail: bool
 
 
 class House(NamedTuple):
@@ -258,3 +261,4 @@ class House(NamedTuple):
     clock: Clock
     words: Catalogue
     place: Place
+    webhook_secret: Callable[[str], str]

@@ -49,14 +49,16 @@ class Me(msgspec.Struct):
     unit: Unit
     zone: str
     sharer: int
+    webhook: str
 
 
 class MeChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change about oneself; what is left out stays."""
+    """What to change about oneself; what is left out stays. `webhook` is told of alarms, signed."""
 
     email: Annotated[str, msgspec.Meta(max_length=254)] | None = None
     unit: Unit | None = None
     zone: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    webhook: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
 
 
 class ReadingOut(msgspec.Struct):

@@ -27,7 +27,7 @@ def grant_out(signed_in: SignedIn, *, by_cookie: bool) -> Grant:
 
 def me_out(person: Person) -> Me:
     """A person, to themselves."""
-    return Me(person.id, person.name, person.email, person.unit, person.zone, person.sharer)
+    return Me(person.id, person.name, person.email, person.unit, person.zone, person.sharer, person.webhook)
 
 
 def reading_out(reading: Reading, reader: Reader) -> ReadingOut:

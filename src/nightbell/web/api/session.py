@@ -58,6 +58,11 @@ class SessionApi(Controller):
     async def change_me(self, house: InHouse, asking: InAsking, data: JSONBody[MeChange]) -> Me:
         """Change unit, time zone or e-mail. Hours of alarms follow the zone at once."""
         person = await house.accounts.set_person(
-            asking.caller.person.id, now_ms=asking.now_ms, email=data.email, unit=data.unit, zone=data.zone
+            asking.caller.person.id,
+            now_ms=asking.now_ms,
+            email=data.email,
+            unit=data.unit,
+            zone=data.zone,
+            webhook=data.webhook,
         )
         return me_out(person)

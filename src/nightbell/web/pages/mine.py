@@ -99,7 +99,14 @@ class MinePages(Controller):
     async def settings(self, request: AnyRequest, house: InHouse, pages: InPages) -> Page:
         """One's own unit, zone and address, and how one is reached."""
         asking = asking_of(request, house)
-        return page(pages.render("settings.html", frame=frame_of(request, house, pages, asking, "settings")))
+        return page(
+            pages.render(
+                "settings.html",
+                frame=frame_of(request, house, pages, asking, "settings"),
+                webhook_secret=house.webhook_secret(asking.caller.person.id),
+                mail=house.place.mail,
+            )
+        )
 
     @post("/settings", status_code=200)
     async def save_settings(self, request: AnyRequest, house: InHouse) -> Redirect:
@@ -114,6 +121,7 @@ class MinePages(Controller):
             unit=Unit(unit),
             zone=form["zone"].strip() if "zone" in form else None,
             email=form["email"].strip() if "email" in form else None,
+            webhook=form["webhook"].strip() if "webhook" in form else None,
         )
         return go_to("/settings", said="saved")
 
