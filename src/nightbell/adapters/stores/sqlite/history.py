@@ -148,6 +148,14 @@ class SqliteHistoryStore:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA page_size = 8192")
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -162,7 +170,6 @@ class SqliteHistoryStore:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != _FORMAT:
             raise HistoryFailedError(f"a newer Nightbell made it, format {version}", str(self._path))
-        return connection
 
     def _packed(self, table: str, sharer: int) -> list[bytes]:
         try:
