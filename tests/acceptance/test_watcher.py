@@ -18,7 +18,7 @@ from nightbell.app.companion import EXIT_ALREADY
 from nightbell.watch.health import Health
 from nightbell.watch.page import POLICY, Headline
 from nightbell.watch.pairing import CANARIES, PairedCanary, Pairing
-from tests.simulators.mail_host import MailHost
+from tests.simulators.mail_host import Letter, MailHost
 from tests.simulators.watch_world import family
 
 pytestmark = [pytest.mark.process, pytest.mark.network, pytest.mark.enable_socket, pytest.mark.timeout(180)]
@@ -92,6 +92,15 @@ async def until(true: Callable[[], object], what: str) -> None:
     assert true(), what
 
 
+def told(mail: MailHost) -> list[Letter]:
+    """Letters as people see them, in order.
+
+    One that was sent but not yet written down as sent when the watcher was killed comes twice under the same
+    Message-ID; mail programs show it once.
+    """
+    return list({str(letter.mail["Message-ID"]): letter for letter in reversed(mail.letters)}.values())[::-1]
+
+
 async def test_kill_9_leads_to_one_mail_each_and_the_page_and_one_all_clear(stage: Stage) -> None:
     async with MailHost() as mail:
         platform, watcher = stage.platform(), stage.watcher(mail)
@@ -99,9 +108,9 @@ async def test_kill_9_leads_to_one_mail_each_and_the_page_and_one_all_clear(stag
         assert not mail.letters
 
         platform.kill()
-        await until(lambda: len(mail.letters) >= len(AFFECTED), "everybody is told")
+        await until(lambda: len(told(mail)) >= len(AFFECTED), "everybody is told")
         await until(lambda: stage.state() is Headline.INCIDENT, "the page says so")
-        first = list(mail.letters)
+        first = told(mail)
         assert "You are NOT being watched." in stage.page()
 
         # The watcher dies in the middle of it; the next one knows what was said.
@@ -117,10 +126,10 @@ async def test_kill_9_leads_to_one_mail_each_and_the_page_and_one_all_clear(stag
         lows = stage.lows()
         await until(lambda: stage.lows() >= lows + 3, "canaries are heard by the door")
         assert stage.state() is Headline.INCIDENT
-        assert len(mail.letters) == len(AFFECTED)
+        assert len(told(mail)) == len(AFFECTED)
 
         (stage.folder / "mute").unlink()
-        await until(lambda: len(mail.letters) >= 2 * len(AFFECTED), "everybody hears that it is over")
+        await until(lambda: len(told(mail)) >= 2 * len(AFFECTED), "everybody hears that it is over")
         await until(lambda: stage.state() is Headline.QUIET, "the page says so")
         lows = stage.lows()
         await until(lambda: stage.lows() >= lows + 5, "some more rounds go by")
@@ -130,10 +139,10 @@ async def test_kill_9_leads_to_one_mail_each_and_the_page_and_one_all_clear(stag
     assert subjects["ben@example.org"] == "You are NOT being watched. Check Ana."
     assert subjects["ana@example.org"] == "You are NOT being watched. Check your sugar."
     assert all("finger stick" in letter.text for letter in first)
-    clears = mail.letters[len(AFFECTED) :]
+    clears = told(mail)[len(AFFECTED) :]
     assert sorted(letter.to for letter in clears) == AFFECTED
     assert all("again" in letter.subject for letter in clears)
-    assert len({letter.mail["Message-ID"] for letter in mail.letters}) == 2 * len(AFFECTED)
+    assert len(told(mail)) == 2 * len(AFFECTED)
 
 
 async def test_the_page_is_served_from_its_own_port_with_a_strict_policy(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from nightbell.evaluate.columns import NO_MS
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.words.conditions import Condition
 
-PAUSE_S: Final = 0.02
+PAUSE_S: Final = 0.05
 """How long groups gather before they are folded: small against the second that is promised."""
 
 CHECKPOINT_EVERY_S: Final = 60.0
