@@ -87,7 +87,7 @@ def said(transition: Transition) -> str:
 def assert_agrees(groups: Sequence[Group], seed: int) -> int:
     """Fail where the product parts from the page. Returns how many transitions there were."""
     expected = oracle_says(groups)
-    got = product_says(batches(groups, Random(seed)))  # noqa: S311 a seed, not a secret
+    got = product_says(batches(groups, Random(seed)))
     difference = parting(expected, got)
     assert not difference, f"seed {seed}: {difference}"
     return len(expected)

@@ -71,7 +71,7 @@ DELTAS: Final = (
 )
 """How much glucose moves from reading to reading."""
 
-_RNG: Final = Random(20)  # noqa: S311 a seed is wanted, not a secret
+_RNG: Final = Random(20)
 
 BOUNDS: Final[tuple[Bounds, ...]] = (
     IN_MGDL,
@@ -198,7 +198,7 @@ def play(moves: Sequence[Move], *, set_up: bool = True) -> list[Group]:
 
 def random_moves(seed: int, count: int) -> list[Move]:
     """Moves drawn from a seed: cheaper by far than Hypothesis, so many more of them."""
-    rng = Random(seed)  # noqa: S311 a seed is wanted, not a secret
+    rng = Random(seed)
     return [
         Move(kind, rng.randrange(60), rng.randrange(1_000), rng.randrange(1_000), rng.randrange(1_000))
         for kind in rng.choices(KINDS, WEIGHTS, k=count)

@@ -27,7 +27,7 @@ DAYS: Final = 2
 @cache
 def sample(seed: int) -> Sequence[Group]:
     """Some days of some people, drawn from everybody, with all that goes wrong on the way."""
-    rng = Random(seed)  # noqa: S311 a seed, not a secret
+    rng = Random(seed)
     people = [days_of(person, rng, DAYS) for person in rng.sample(all_recordings(), PEOPLE)]
     return tuple(journal_of(people, seed=seed))
 
@@ -51,7 +51,7 @@ def test_the_sample_makes_every_condition_begin_and_end() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 def test_neither_the_groups_nor_the_calls_change_what_is_said_of_recordings(seed: int) -> None:
-    rng = Random(seed)  # noqa: S311 a seed, not a secret
+    rng = Random(seed)
     other = regrouped(sample(seed), rng)
 
     assert len(other) != len(sample(seed))
@@ -61,7 +61,7 @@ def test_neither_the_groups_nor_the_calls_change_what_is_said_of_recordings(seed
 
 @pytest.mark.parametrize("seed", SEEDS[2:])
 def test_checkpoints_change_nothing_of_what_is_said_of_recordings(seed: int) -> None:
-    rng = Random(seed)  # noqa: S311 a seed, not a secret
+    rng = Random(seed)
     said: list[Transition] = []
     fold = Fold()
     for batch in batches(sample(seed), rng, largest=1_000):

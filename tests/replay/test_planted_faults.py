@@ -176,7 +176,7 @@ def said_by(module: ModuleType, groups: Sequence[Group], seed: int) -> list[Tran
     """What a copy says, in batches, with a restart before each."""
     said: list[Transition] = []
     fold: Folding = module.Fold()
-    for batch in batches(groups, Random(seed)):  # noqa: S311 a seed, not a secret
+    for batch in batches(groups, Random(seed)):
         fold = module.Fold.load(fold.dump())
         said += [Transition(*row) for row in fold.fold(batch).tolist()]
     return said

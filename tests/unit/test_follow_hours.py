@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightbell.account.zones import zone_info
 from nightbell.follow.hours import next_change_ms, reason, within
 from nightbell.follow.limits import Hours
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, to_ms
+from nightbell.words.zones import zone_info
 
 LISBON: Final = "Europe/Lisbon"
 NEW_YORK: Final = "America/New_York"
@@ -201,7 +201,8 @@ def test_nothing_changes_before_the_next_change(
     st.integers(utc("2026-01-01T00:00"), utc("2027-01-01T00:00")),
 )
 def test_hours_agree_with_the_wall_clock_on_ordinary_days(hours: Hours, zone: str, at_ms: int) -> None:
-    place = ZoneInfo(zone)
+    place = zone_info(zone)
+    assert place is not None
     here = datetime.fromtimestamp(at_ms / 1000, place)
     offsets = {(here + timedelta(hours=step)).utcoffset() for step in range(-50, 51)}
     wall = here.hour * 60 + here.minute

@@ -4,9 +4,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nightbell.account.person import is_email, tidied_name
-from nightbell.account.zones import zone_info
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode
+from nightbell.words.zones import zone_info
 
 WEBHOOK_CHARS_MAX: Final = 2_000
 """As much as the HTTP client follows."""

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
-from zoneinfo import ZoneInfo
+from datetime import UTC
 
 import msgspec
 
@@ -24,6 +24,7 @@ from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
+from nightbell.words.zones import zone_info
 
 MINUTE_MS = 60_000
 
@@ -182,4 +183,4 @@ class ShareHistory:
             )
             for row in rows[::-1][:count]
         ]
-        return SharePage(readings, ZoneInfo(person.zone if person else "UTC"))
+        return SharePage(readings, (zone_info(person.zone) if person else None) or UTC)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from nightbell.alarm.effects import Notification, NotificationKind
 from nightbell.deliver.broken_link import likely_broken
@@ -14,6 +13,7 @@ from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import NEVER_MS, from_ms
 from nightbell.words.conditions import Condition, Family
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW, is_censored, shown
+from nightbell.words.zones import zone_info
 
 NAME_SHOWN_MAX: Final = 14
 """Longest name in a subject: so that name, meaning and number fit into the 40 characters of a lock screen."""
@@ -48,10 +48,7 @@ def ago(span_ms: int, words: Catalogue) -> str:
 
 def zone_of(name: str) -> tzinfo:
     """A person's zone; one that is not known any more reads as UTC rather than nothing."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return UTC
+    return zone_info(name) or UTC
 
 
 def clock_time(at_ms: int, zone: str, now_ms: int, words: Catalogue) -> str:

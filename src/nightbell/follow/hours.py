@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from nightbell.account.zones import zone_info
 from nightbell.follow.limits import Hours
 from nightbell.words.clock import NEVER_MS, from_ms, to_ms
+from nightbell.words.zones import zone_info
 
 _DAY_MS: Final = 86_400_000
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()

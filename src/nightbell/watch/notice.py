@@ -5,9 +5,8 @@ not known, what to do now, when the next word comes, and where to look. Source: 
 CERC.
 """
 
-from datetime import timedelta, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from nightbell.tell.message import SUBJECT_LENGTH_MAX, Message
 from nightbell.watch.evidence import Detector
@@ -16,6 +15,7 @@ from nightbell.watch.roster import Affected
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import NEVER_MS, from_ms
 from nightbell.words.glucose import Unit
+from nightbell.words.zones import zone_info
 
 LOW_LIMIT_SHOWN: Final = {Unit.MGDL: "70", Unit.MMOL: "3.9"}
 """Below it is low: blueprint section 11, the ADA's level 1."""
@@ -28,10 +28,7 @@ NAME_IN_SUBJECT_MAX: Final = 30
 
 def zone_of(name: str) -> tzinfo:
     """The zone of this name; UTC where we do not know it, and times always say which zone they are in."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
+    return zone_info(name) or UTC
 
 
 def time_of_day(at_ms: int, zone: tzinfo, *, now_ms: int) -> str:

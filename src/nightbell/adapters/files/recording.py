@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nightbell.words.clock import from_ms, to_ms
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW, Unit, is_level, mgdl_from_mmol
+from nightbell.words.zones import zone_info
 
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Ten years of readings in the widest of these formats."""
@@ -85,10 +85,9 @@ def read_recording(path: Path, zone: str) -> Recording:
     Raises:
         RecordingError: It cannot be opened, is too large, or is of no kind that we know.
     """
-    try:
-        local = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise RecordingError(f"{zone} is not a time zone") from None
+    local = zone_info(zone)
+    if local is None:
+        raise RecordingError(f"{zone} is not a time zone")
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise RecordingError(f"it is larger than {FILE_BYTES_MAX // 1024 // 1024} MiB")

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from nightbell.account.zones import zone_info
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import from_ms
+from nightbell.words.zones import zone_info
 
 MINUTE_MS: Final = 60_000
 HOUR_MINUTES: Final = 60
