@@ -7,7 +7,7 @@
  * A reading per request is measured 13 min ago in a sharer's first turn, 2.5 min later in each turn that follows,
  * until it is measured now: all live, and far enough apart to count. With "now" it is measured at the scheduled
  * instant of its request, so that whoever receives it knows how long it took.
- * Each sharer's level is steady but for a few mg/dL; one reading in 80 is an urgent low, which opens an alarm: 41 a
+ * Each sharer's level is steady but for a few mg/dL; one reading in 88 is an urgent low, which opens an alarm: 37 a
  * second at 3,333 readings a second. Several readings per request are a backlog, 5 min apart, two days and more old.
  * Prints one line of JSON. */
 #define _GNU_SOURCE
@@ -61,8 +61,8 @@ static int body_of(char *at, long n, double late_ms)
     at += sprintf(at, "{\"readings\":[");
     for (int i = 0; i < readings; i++) {
         unsigned r = mix((unsigned long long)(first + n) * 1000003ULL + i);
-        int level = 100 + mix((first + n) % token_count) % 60 + r / 80 % 7;
-        if (r % 80 == 0) level = 45 + r / 80 % 10;
+        int level = 100 + mix((first + n) % token_count) % 60 + r / 88 % 7;
+        if (r % 88 == 0) level = 45 + r / 88 % 10;
         long long measured;
         if (as_scheduled) measured = scheduled;
         else if (readings == 1) measured = base - (turn < 5 ? 780000 - turn * 150000 : 0);

@@ -1,9 +1,11 @@
 """Goal: every promise about who is told, and when. Method: scenes in virtual time through the real fold."""
 
 import msgspec
+import numpy as np
 import pytest
 
 from nightbell.alarm.effects import AlarmState, EntryKind
+from nightbell.follow.bounds import bounds, telling
 from nightbell.follow.defaults import default_limits
 from nightbell.follow.limits import Hours, Limits, Typed
 from nightbell.journal.facts import (
@@ -11,9 +13,13 @@ from nightbell.journal.facts import (
     AnswerUndone,
     ClockLearned,
     FollowEnded,
+    FollowSet,
     SensorStarted,
+    SharerAdded,
     Snoozed,
 )
+from nightbell.journal.group import Group
+from nightbell.publish.reading import READING_DTYPE
 from nightbell.words.glucose import Unit
 from tests.sim.scene import ANA, BEN, BEN_FOLLOWS, CLEO, CLEO_FOLLOWS, MINUTE_MS, Scene
 
@@ -282,14 +288,91 @@ def test_a_raised_limit_rings_at_once(scene: Scene) -> None:
     assert scene.told() == [("ring", "low")]
 
 
-def test_ending_a_follow_ends_its_alarm_without_a_word_to_it(scene: Scene) -> None:
+def test_who_loses_a_follow_while_it_rings_hears_that_and_no_number(scene: Scene) -> None:
     scene.reading(50)
     scene.forget()
 
     scene.fact(FollowEnded(scene.now_ms, BEN_FOLLOWS, ANA))
 
+    assert scene.told() == [("closed", "urgent_low")]
+    assert scene.notifications[0].level == -1
+    assert scene.fold.book.open_alarms(0) == []
+
+
+def test_who_ends_their_own_follow_hears_nothing_of_it(scene: Scene) -> None:
+    scene.reading(50)
+    scene.forget()
+
+    scene.fact(FollowEnded(scene.now_ms, BEN_FOLLOWS, BEN))
+
     assert scene.notifications == []
     assert scene.fold.book.open_alarms(0) == []
+
+
+def test_an_answer_leaves_with_whoever_gave_it(scene: Scene) -> None:
+    scene.follow(CLEO_FOLLOWS, CLEO)
+    scene.reading(50)
+    answer(scene, BEN)
+    scene.forget()
+
+    scene.fact(FollowEnded(scene.now_ms, BEN_FOLLOWS, BEN))
+
+    assert scene.told(CLEO) == [("ring", "urgent_low")]
+
+
+def test_a_new_sensor_does_not_make_an_unseen_low_seen(scene: Scene) -> None:
+    scene.reading(50)
+    scene.pass_minutes(21)
+
+    scene.fact(SensorStarted(scene.now_ms, 0, scene.now_ms + 60 * MINUTE_MS, ANA))
+
+    assert scene.fold.book.open_alarms(0)[0].unseen
+    assert EntryKind.SEEN_AGAIN not in [entry.kind for entry in scene.entries]
+
+
+def test_pressing_new_sensor_again_and_again_does_not_keep_silence_away(scene: Scene) -> None:
+    for _ in range(20):
+        scene.fact(SensorStarted(scene.now_ms, 0, scene.now_ms + 180 * MINUTE_MS, ANA))
+        scene.pass_minutes(20, every_s=60)
+
+    assert ("ring", "no_readings") in scene.told()
+
+
+def test_a_clock_that_is_set_back_an_hour_keeps_nobody_quiet(scene: Scene) -> None:
+    scene.readings(100, 98)
+    scene.now_ms -= 60 * MINUTE_MS
+    scene.take(tick=True)
+
+    scene.pass_minutes(5)
+    scene.reading(52)
+    scene.pass_minutes(6)
+
+    assert scene.told() == [("ring", "urgent_low"), ("repeat", "urgent_low")]
+
+
+def test_a_clock_that_is_set_back_does_not_postpone_silence(scene: Scene) -> None:
+    scene.reading(100)
+    scene.pass_minutes(1)
+    scene.now_ms -= 60 * MINUTE_MS
+
+    scene.pass_minutes(21)
+
+    assert scene.told() == [("ring", "no_readings")]
+
+
+def test_a_fault_about_one_sharer_silences_nobody_else(scene: Scene) -> None:
+    scene.fold.book.tellings._table["telling"][BEN_FOLLOWS] = 99
+    scene.fact(SharerAdded(scene.now_ms, 1))
+    chosen = default_limits(Unit.MGDL)
+    scene.fact(FollowSet(scene.now_ms, 7, 1, CLEO, True, bounds(chosen), telling(chosen), "UTC", ""))
+
+    both = [(sharer, scene.now_ms, scene.now_ms, 50, 0, 1) for sharer in (0, 1)]
+    group = Group(len(scene.groups) + 1, scene.now_ms, (), np.array(both, READING_DTYPE), 0)
+
+    effects = scene.fold.fold([group])
+
+    assert [note.follower for note in effects.notifications] == [CLEO]
+    assert scene.fold.faults == 1
 
 
 def test_a_new_sensor_holds_no_readings_and_says_who_said_so(scene: Scene) -> None:

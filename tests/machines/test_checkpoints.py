@@ -1,8 +1,13 @@
 """Goal: a checkpoint never knows of an alarm that the ledger does not. Method: a ledger that lags behind."""
 
+from collections.abc import Iterator
+
+import msgspec
+
 from nightbell.adapters.stores.memory.journal import MemoryJournalStore
-from nightbell.alarm.effects import Effects
+from nightbell.alarm.effects import AlarmState, Effects
 from nightbell.alarm.service import Evaluation
+from nightbell.journal.group import Group
 from nightbell.journal.service import Journal
 from nightbell.words.clock import ManualClock
 from tests.sim.scene import START_MS, Scene
@@ -101,3 +106,54 @@ async def test_an_empty_journal_starts_an_empty_evaluation() -> None:
     assert evaluation.evaluated_tick_ms == 0
     await journal.close()
     await evaluation.close()
+
+
+async def test_what_people_chose_before_the_journal_begins_is_not_forgotten() -> None:
+    scene = an_urgent_low()
+    facts = [fact for group in scene.groups for fact in group.facts]
+    readings = [group for group in scene.groups if len(group.readings)]
+    ledger = Ledger()
+    evaluation = Evaluation(ledger, Kept())
+
+    await evaluation.load(written_seq=0)
+    await evaluation.start(Remaining(readings), lambda: facts)
+
+    assert [note.kind.value for effects in ledger.told for note in effects.notifications] == ["ring"]
+    await evaluation.close()
+
+
+class Remaining:
+    """A journal whose beginning has expired."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self._groups = groups
+
+    def replay(self, after_seq: int) -> Iterator[Group]:
+        return (group for group in self._groups if group.seq > after_seq)
+
+
+async def test_an_alarm_that_only_the_ledger_knows_is_closed_and_says_why() -> None:
+    ledger, kept = Ledger(), Kept()
+    scene = an_urgent_low()
+    await evaluation_of(ledger, kept, scene)
+    (view,) = ledger.told[0].alarms
+    empty = Ledger()
+    evaluation = Evaluation(empty, Kept())
+
+    evaluation.reconcile([view], scene.now_ms)
+
+    (closed,) = empty.told[0].alarms
+    assert (closed.id, closed.state, closed.version) == (view.id, AlarmState.RESOLVED, view.version + 1)
+    assert [line.reason for line in empty.told[0].entries] == ["lost_track"]
+
+
+async def test_an_alarm_that_the_ledger_knows_in_a_later_version_goes_on_from_there() -> None:
+    ledger = Ledger()
+    scene = an_urgent_low()
+    evaluation = await evaluation_of(ledger, Kept(), scene)
+    (view,) = ledger.told[0].alarms
+    later = msgspec.structs.replace(view, version=view.version + 7)
+
+    evaluation.reconcile([later], scene.now_ms)
+
+    assert ledger.told[-1].alarms[0].version == later.version + 1

@@ -18,6 +18,7 @@ from nightbell.journal.facts import (
 )
 from nightbell.journal.group import Group
 from nightbell.words.conditions import Condition
+from tests.oracle.set_back import set_back
 
 MINUTE: Final = 60_000
 LOW_WORD: Final = 0
@@ -373,6 +374,8 @@ class Oracle:
 
     def take_tick(self, tick: int) -> None:
         """A second has come: silence begins for whom it is due."""
+        if self.last_tick is not None and tick < self.last_tick - 60_000:
+            set_back(self, tick)
         for number in sorted(self.follows):
             follow = self.follows[number]
             if follow.told and Condition.NO_READINGS not in follow.holds and tick >= self.due(follow):
@@ -381,7 +384,7 @@ class Oracle:
 
     # --- facts ----------------------------------------------------------------------------------------
 
-    def take_fact(self, fact: AnyFact) -> None:
+    def take_fact(self, fact: AnyFact) -> None:  # noqa: C901 a paragraph of the page for each
         """A fact became true."""
         match fact:
             case FollowSet():
@@ -391,7 +394,9 @@ class Oracle:
                     self.hush(self.follows[fact.follow], fact.at_ms)
             case SensorStarted():
                 sharer = self.sharer(fact.sharer)
-                sharer.warm_up, sharer.warm_up_said = fact.until_ms, fact.at_ms
+                if sharer.warm_up is None:
+                    sharer.warm_up_said = fact.at_ms
+                sharer.warm_up = min(fact.until_ms, sharer.warm_up_said + 10_800_000)
                 for follow in self.told_follows(fact.sharer):
                     self.change(follow, self.postponed(follow, follow.holds, fact.at_ms), fact.at_ms)
             case DoorOpened():

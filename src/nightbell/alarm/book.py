@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from nightbell.alarm.alarm import Alarm, identity_hash
+from nightbell.alarm.alarm import NEVER_MEASURED, SHARER_ANSWER_MS, Alarm, identity_hash
 from nightbell.alarm.decide import Decision, Quiet, Reason, Verdict, decide
 from nightbell.alarm.effects import (
     AlarmView,
@@ -135,6 +135,8 @@ class AlarmBook:
                 self.settle(alarm, cause)
 
     def _hold(self, change: Change, cause: Cause) -> None:
+        if not change.began and (change.sharer, change.condition.family) not in self.alarms:
+            return  # its beginning was lost to a fault of ours; there is nothing to end
         alarm = self._alarm(change, cause)
         part = alarm.parts.setdefault(change.follow, Part())
         if change.began:
@@ -171,7 +173,12 @@ class AlarmBook:
         return ordinal
 
     def _mark_unseen(self, change: Change, cause: Cause) -> bool:
-        """Readings stopped, or came back, while a low holds for this follow."""
+        """Readings stopped, or came back, while a low holds for this follow.
+
+        Where a person's word ends a silence, nothing was seen: the low stays unseen until a reading comes.
+        """
+        if cause.closes and not change.began:
+            return False
         low = self.alarms.get((change.sharer, Family.LOW))
         part = low.parts.get(change.follow) if low else None
         if low is None or part is None or part.unseen == change.began:
@@ -285,7 +292,7 @@ class AlarmBook:
         level, measured_ms = cause.newest
         self._notifications.append(
             Notification(
-                id=identity_hash(alarm.id, part.step, follow),
+                id=identity_hash(alarm.id, part.step, follow, cause.at_ms),
                 alarm=alarm.id,
                 step=part.step,
                 sharer=alarm.sharer,
@@ -336,6 +343,11 @@ class AlarmBook:
                 part.told = False
                 if not cause.closes:
                     self._notify(alarm, follow, part, NotificationKind.RECOVERED, alarm.condition, cause)
+                elif follow not in cause.others and self.tellings.follower(follow) != cause.by:
+                    # Somebody else ended or paused this follow while it rang: its follower must not wonder,
+                    # but may see no number any more.
+                    blind = cause._replace(newest=NEVER_MEASURED)
+                    self._notify(alarm, follow, part, NotificationKind.CLOSED, alarm.condition, blind)
         most = max((max(part.held) for part in alarm.parts.values() if part.held), default=None)
         if most is None:
             self._resolve(alarm, cause)
@@ -358,6 +370,12 @@ class AlarmBook:
                 self._notify(alarm, follow, part, NotificationKind.CLOSED, alarm.condition, cause)
         self._views.append(alarm.view(cause.newest, cause.at_ms))
         del self.alarms[alarm.sharer, alarm.family], self.by_id[alarm.id]
+
+    def forget_answers_of(self, sharer: int, person: str, cause: Cause) -> None:
+        """Whoever had an alarm may not be told any more: nobody has it now."""
+        for alarm in self.open_alarms(sharer):
+            if alarm.answered_by == person:
+                self.end_answer(alarm, cause, EntryKind.ANSWER_ENDED, Reason.FOLLOW_ENDED)
 
     # -- time -------------------------------------------------------------------------------------------
 
@@ -391,6 +409,23 @@ class AlarmBook:
                 self.consider(alarm, follow, cause)
                 if (alarm.state, part.step) != before:
                     self._views.append(alarm.view(cause.newest, 0))
+
+    def set_back(self, now_ms: int, before_ms: int, newest: Callable[[int], tuple[int, int]]) -> None:
+        """Our own clock was set back: what was stamped by the wrong one must not postpone anything."""
+        step_ms = before_ms - now_ms
+        self.snoozes = {key: until_ms - step_ms for key, until_ms in self.snoozes.items()}
+        for (follow, family), until_ms in self.snoozes.items():
+            self.remind_snooze(self.tellings.sharer(follow), family, follow, until_ms)
+        for alarm in list(self.alarms.values()):
+            if alarm.answered_by and alarm.answered_ms > now_ms:
+                alarm.answered_ms, alarm.answered_until_ms = now_ms, alarm.answered_until_ms - step_ms
+                self.remind_answer(alarm)
+            alarm.sharer_until_ms = min(alarm.sharer_until_ms, now_ms + SHARER_ANSWER_MS)
+            for follow, part in alarm.parts.items():
+                part.held = {condition: min(began_ms, now_ms) for condition, began_ms in part.held.items()}
+                part.rung_ms = min(part.rung_ms, now_ms)
+                self.consider(alarm, follow, Cause(now_ms, newest(alarm.sharer)))
+            self._views.append(alarm.view(newest(alarm.sharer), 0))
 
     def _end_snooze(self, follow: int, family: Family, alarm: Alarm | None, now_ms: int) -> None:
         until_ms = self.snoozes.get((follow, family))

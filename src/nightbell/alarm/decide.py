@@ -34,7 +34,7 @@ class Reason(StrEnum):
     RANG_ALREADY = "rang_already"
     NEVER_AGAIN = "never_again"
     NOTHING_HOLDS = "nothing_holds"
-    CLEARED = "cleared"
+    LOST_TRACK = "lost_track"
     LIMIT_CHANGED = "limit_changed"
     FOLLOW_ENDED = "follow_ended"
     SENSOR_STARTED = "sensor_started"

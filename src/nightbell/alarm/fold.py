@@ -4,6 +4,7 @@ Groups are folded in chunks that end at a tick, and a group with facts is a chun
 reading when it happened" is the same wherever batches begin and end.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -19,6 +20,7 @@ from nightbell.alarm.effects import Effects
 from nightbell.alarm.tellings import TellingsState
 from nightbell.evaluate.columns import NO_MS
 from nightbell.evaluate.fold import Fold
+from nightbell.evaluate.rules import CLOCK_BACK_MS_MIN
 from nightbell.evaluate.transition import Folded, group_of, reading_of
 from nightbell.journal.facts import (
     Answered,
@@ -54,6 +56,8 @@ class AlarmFold:
         self.book = AlarmBook()
         self.upto_seq = 0
         self.clocks: dict[tuple[int, int], int] = {}
+        self.faults = 0
+        self.last_fault = ""
 
     def fold(self, groups: Sequence[Group]) -> Effects:
         """Fold groups in order. Returns what it led to."""
@@ -70,15 +74,30 @@ class AlarmFold:
         return int(sharers["newest_level"][sharer]), int(sharers["newest_ms"][sharer])
 
     def _fold_chunk(self, chunk: Sequence[Group]) -> None:
-        folded = self.evaluation.run(chunk)
-        by_cause = _by_cause(folded)
+        before_ms = self.evaluation.columns.last_tick_ms
+        by_cause = _by_cause(self.evaluation.run(chunk))
         if chunk[0].facts:
             for number, fact in enumerate(chunk[0].facts):
-                self._take_fact(fact, by_cause.pop(number, []))
+                with self._apart():
+                    self._take_fact(fact, by_cause.pop(number, []))
         for cause, changes in by_cause.items():
-            self._take_reading_or_tick(chunk, cause, changes)
-        if chunk[-1].tick_ms:
-            self.book.tick(chunk[-1].tick_ms, self.newest)
+            with self._apart():
+                self._take_reading_or_tick(chunk, cause, changes)
+        tick_ms = chunk[-1].tick_ms
+        if tick_ms:
+            with self._apart():
+                if tick_ms < before_ms - CLOCK_BACK_MS_MIN:
+                    self.book.set_back(tick_ms, before_ms, self.newest)
+                self.book.tick(tick_ms, self.newest)
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[None]:
+        """A fault of ours about one cause is counted, and silences nobody else."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 see above; the service says it
+            self.faults += 1
+            self.last_fault = f"{type(error).__name__} in the book of alarms"
 
     def _take_reading_or_tick(self, chunk: Sequence[Group], cause: int, changes: list[Change]) -> None:
         group, place = chunk[group_of(cause)], reading_of(cause)
@@ -103,6 +122,8 @@ class AlarmFold:
         cause = self._cause(fact, changes)
         if changes:
             self.book.change(changes, cause)
+        if isinstance(fact, FollowEnded) or (isinstance(fact, FollowSet) and not fact.told):
+            self._let_go(fact)
         if isinstance(fact, FollowSet):
             self._retell(fact, cause)
         else:
@@ -130,6 +151,14 @@ class AlarmFold:
                     people.snooze(self.book, sharer, fact, self._now(fact, sharer))
             case _:
                 pass
+
+    def _let_go(self, fact: FollowSet | FollowEnded) -> None:
+        """A follow may not be told any more; an answer of its follower is none any more either."""
+        tellings = self.book.tellings
+        sharer = tellings.sharer(fact.follow)
+        if sharer >= 0:
+            cause = self._now(fact, sharer)
+            self.book.forget_answers_of(sharer, tellings.follower(fact.follow), cause)
 
     def _retell(self, fact: FollowSet, cause: Cause) -> None:
         """Delays, hours and repeats may have changed though no condition did: decide anew at once."""

@@ -3,26 +3,32 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import structlog
 
 from nightbell.alarm.alarm import Alarm
-from nightbell.alarm.effects import AlarmView, Effects
+from nightbell.alarm.decide import Reason
+from nightbell.alarm.effects import AlarmState, AlarmView, Effects, Entry, EntryKind
 from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
 from nightbell.alarm.tellings import Known
 from nightbell.evaluate.columns import NO_MS
-from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.journal.facts import AnyFact
+from nightbell.journal.group import VOLATILE_SEQ, Group, no_readings
 from nightbell.words.conditions import Condition
 
-PAUSE_S: Final = 0.05
+PAUSE_S: Final = 0.1
 """How long groups gather before they are folded: small against the second that is promised."""
 
 CHECKPOINT_EVERY_S: Final = 60.0
 """Source: alarm-engine practice; a start then replays a minute of journal at most."""
+
+LAST_LINE: Final = 2_000_000_000
+"""Number of the line that closes an alarm of which track was lost: after every other."""
 
 CHECKPOINT_AGAIN_S: Final = 0.2
 """How soon it is tried again while the ledger is behind."""
@@ -99,8 +105,16 @@ class Evaluation:
             _log.warning("checkpoint.refused", why=str(problem))
         return self._fold.upto_seq
 
-    async def start(self, journal: Replays) -> None:
-        """Catch up with the journal, and go on."""
+    async def start(self, journal: Replays, known: Callable[[], Sequence[AnyFact]] | None = None) -> None:
+        """Catch up with the journal, and go on.
+
+        Args:
+            journal: What to replay.
+            known: Sharers and follows as their own store has them, where the journal's beginning has expired:
+                without a checkpoint, what people chose before it would be missing while it is replayed.
+        """
+        if self._fold.upto_seq == 0 and known is not None:
+            self._take([Group(0, 0, tuple(known()), no_readings(), 0)])
         some: list[Group] = []
         for group in journal.replay(self._fold.upto_seq):
             some.append(group)
@@ -110,6 +124,36 @@ class Evaluation:
                 await asyncio.sleep(0)
         self._take(some)
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._keep_checkpoints())]
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What must run for ever; if one ends, the platform must end and start again."""
+        return tuple(self._tasks)
+
+    def reconcile(self, in_ledger: Sequence[AlarmView], now_ms: int) -> None:
+        """Agree with the ledger at start about what is open.
+
+        An alarm that only the ledger knows cannot end by itself any more: it is closed, with the reason. One
+        that the ledger knows in a later version goes on from there.
+        """
+        closed, lines = [], []
+        for view in in_ledger:
+            alarm = self._fold.book.by_id.get(view.id)
+            if alarm is not None:
+                alarm.version = max(alarm.version, view.version + 1)
+                closed.append(alarm.view(self._fold.newest(alarm.sharer), 0))
+                continue
+            over = msgspec.structs.replace(
+                view, state=AlarmState.RESOLVED, version=view.version + 1, resolved_ms=now_ms
+            )
+            closed.append(over)
+            lines.append(
+                Entry(
+                    view.id, LAST_LINE, now_ms, EntryKind.RESOLVED, Reason.LOST_TRACK, view.condition, -1, ""
+                )
+            )
+        if closed:
+            self._hand_on(Effects(self._fold.upto_seq, tuple(closed), tuple(lines), ()))
 
     async def close(self) -> None:
         """Fold what waits, and stop. `keep_checkpoint` once its effects are written down."""
@@ -159,7 +203,8 @@ class Evaluation:
         return some
 
     def _take(self, groups: Sequence[Group]) -> None:
-        """Fold groups; one that cannot be folded is set aside, said, and does not stop the others."""
+        """Fold groups. One that cannot be evaluated at all is set aside and said; the others go on."""
+        faults = self._fold.faults
         try:
             self._hand_on(self._fold.fold(groups))
         except Exception:  # noqa: BLE001 one group that cannot be folded must not stop the others
@@ -169,6 +214,9 @@ class Evaluation:
                 return
             self.set_aside += 1
             _log.exception("group.set_aside", seq=groups[0].seq)
+        if self._fold.faults > faults:
+            self.set_aside += self._fold.faults - faults
+            _log.error("cause.set_aside", seq=groups[-1].seq, fault=self._fold.last_fault)
 
     def _hand_on(self, effects: Effects) -> None:
         if effects.alarms or effects.entries or effects.notifications:
@@ -187,8 +235,8 @@ class Evaluation:
             return False
         try:
             await self._checkpoints.keep(self._told_seq.to_bytes(_SEQ_BYTES, "little") + self._fold.dump())
-        except OSError as problem:
-            _log.warning("checkpoint.not_kept", why=problem.strerror)
+        except Exception as problem:  # noqa: BLE001 without a checkpoint the next start is longer, no more
+            _log.warning("checkpoint.not_kept", why=type(problem).__name__)
         return True
 
     # -- what others ask --------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ from nightbell.app.wiring import (
     WatchedSharers,
     WebhookSecrets,
     clock_facts,
+    known_facts,
 )
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.service import Deliver
@@ -193,7 +194,11 @@ class Platform:
         folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
         await self.journal.start(seen_seq=max(folded_upto, told.upto_seq, self.history.seen_seq()))
-        await self.evaluation.start(self.journal)
+        whole = self.journal.recovery().first_seq <= 1
+        await self.evaluation.start(
+            self.journal, None if whole else lambda: known_facts(self.accounts, self.follows)
+        )
+        self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
         self.history.restore(self._remembered(self.journal.replay(replay_after)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
             _log.warning("journal.recovered", what=sentence)
@@ -332,7 +337,7 @@ class Platform:
     async def until_broken(self) -> None:
         """Wait until something that must run for ever ends."""
         broken = self.deliver.broken
-        waiting = [*self._tasks, *([broken] if broken else [])]
+        waiting = [*self._tasks, *self.evaluation.tasks, *([broken] if broken else [])]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -452,6 +457,5 @@ async def run_platform(
     finally:
         for task in waiting:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*waiting, return_exceptions=True)
         await platform.close()

@@ -17,9 +17,9 @@ from nightbell.deliver.ports import Contact
 from nightbell.follow.access import Access
 from nightbell.follow.follow import Sight
 from nightbell.follow.service import Follows
-from nightbell.follow.standing import Ended, Standing
+from nightbell.follow.standing import Ended, Standing, standing
 from nightbell.history.service import History
-from nightbell.journal.facts import ClockLearned, FollowEnded, FollowSet, SharerAdded
+from nightbell.journal.facts import AnyFact, ClockLearned, FollowEnded, FollowSet, SharerAdded
 from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import Reading
@@ -58,6 +58,19 @@ class FollowFacts:
         if isinstance(fact, Ended):
             return self._journal.append_fact(FollowEnded(fact.at_ms, fact.follow, fact.by))
         return self._journal.append_fact(FollowSet(**msgspec.structs.asdict(fact)))
+
+
+def known_facts(accounts: Accounts, follows: Follows) -> list[AnyFact]:
+    """Sharers and follows as their store has them, as if the journal had just said so."""
+    facts: list[AnyFact] = [
+        SharerAdded(person.created_ms, person.sharer) for person in accounts.people() if person.sharer >= 0
+    ]
+    for follow in follows.everybody():
+        person = accounts.person(follow.follower)
+        said = standing(follow, person.zone if person else "UTC", by="", at_ms=follow.since_ms)
+        if isinstance(said, Standing):
+            facts.append(FollowSet(**msgspec.structs.asdict(said)))
+    return facts
 
 
 def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]]:

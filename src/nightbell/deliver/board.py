@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from nightbell.alarm.effects import AlarmState, AlarmView, Notification
+from nightbell.alarm.effects import AlarmState, AlarmView, Notification, NotificationKind
 from nightbell.deliver.outbox import Standing
 
 OVER_REMEMBERED_MAX: Final = 20_000
@@ -40,6 +40,8 @@ class Board:
                 self._put(alarm)
                 changes.append(Change(before, alarm))
         for told in notifications:
+            if told.kind is NotificationKind.CLOCK:
+                continue  # about no alarm, so nothing would ever take it away
             follows = self._newest.setdefault(told.alarm, {})
             known = follows.get(told.follow)
             if known is None or told.step > known.step:

@@ -81,8 +81,8 @@ def why_not(notification: Notification, standing: Standing, *, may_be_told: bool
 
     An alarm we do not know is taken for open: unknown is never silence.
     """
-    if not may_be_told:
-        return "follow_ended"
+    if not may_be_told and notification.kind is not NotificationKind.CLOSED:
+        return "follow_ended"  # that it ended is itself told, once, to whom it rang for
     age_ms = now_ms - notification.at_ms
     if not is_ring(notification):
         return "stale" if age_ms > NEWS_STALE_MS else ""

@@ -93,11 +93,13 @@ class Deliver:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sending.close()
         if self._ledger_open:
-            self._unwritten.add(self._fresh.take())
+            self._unwritten.add(self._with_deliveries(self._fresh.take()))
             try:
                 if self._writing is not None:
                     await self._writing
-                await self._ledger.write(self._unwritten.take())
+                batch = self._unwritten.take()
+                await self._ledger.write(batch)
+                self._written_seq = max(self._written_seq, batch.upto_seq)
             except PlatformError as error:
                 _log.error("ledger.unwritten_at_close", code=error.code)
             await self._ledger.close()
@@ -277,6 +279,13 @@ class Deliver:
             self._unwritten.put_back([batch])
             self._failed(error.sentence)
             raise
+        except Exception as error:
+            # A fault of ours. Performing goes on from memory; the mark stays: the next start tells again.
+            _log.exception("ledger.broken")
+            self._unwritten.put_back([batch])
+            sentence = catalogue().say("deliver.ledger_broken")
+            self._failed(sentence)
+            raise PlatformError(ErrorCode.NOT_DURABLE, sentence) from error
         else:
             if self._failing:
                 _log.info("ledger.written_again", rows=batch.size)

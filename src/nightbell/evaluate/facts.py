@@ -174,8 +174,11 @@ def _soon_is_past(columns: Columns, sharer: int, bounds: Bounds, condition: Cond
 
 def _start_sensor(columns: Columns, fact: SensorStarted, cause: int) -> Folded:
     columns.reach_sharer(fact.sharer)
-    columns.sharers["warm_up_ms"][fact.sharer] = fact.until_ms
-    columns.sharers["warm_up_said_ms"][fact.sharer] = fact.at_ms
+    sharers = columns.sharers
+    if sharers["warm_up_ms"][fact.sharer] == NO_MS:  # else no reading came since it was first said
+        sharers["warm_up_said_ms"][fact.sharer] = fact.at_ms
+    longest_ms = int(sharers["warm_up_said_ms"][fact.sharer]) + rules.WARM_UP_MS_MAX
+    sharers["warm_up_ms"][fact.sharer] = min(fact.until_ms, longest_ms)
     rows: NDArray[np.intp] = np.array(columns.follows_of(fact.sharer), np.intp)
     if not len(rows):
         return nothing()

@@ -48,5 +48,11 @@ RING_LENGTH: Final = 4
 DOOR_GAP_MS_MIN: Final = 60_000
 """A shorter pause between the last tick and the door's opening is a restart, not an outage."""
 
+CLOCK_BACK_MS_MIN: Final = 60_000
+"""A tick this much before the last one: our clock was set back. Smaller steps heal by themselves."""
+
+WARM_UP_MS_MAX: Final = 180 * 60_000
+"""A sensor's warm-up, however often it is said anew without a reading: G6 takes 120 min, and one more try."""
+
 FRESH_MS_MAX: Final = 15 * 60_000
 """A changed limit judges a newest reading at most this old. Same as `LIVE_AGE_MS_MAX`."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from nightbell.evaluate.columns import NO_MS, Columns
 from nightbell.evaluate.conditions import transitions
-from nightbell.evaluate.rules import DOOR_GAP_MS_MIN
+from nightbell.evaluate.rules import CLOCK_BACK_MS_MIN, DOOR_GAP_MS_MIN, SOON_QUIET_MS
 from nightbell.evaluate.transition import Folded, nothing
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
@@ -16,6 +16,8 @@ _AFTER = -1  # `no_readings_after_ms` is the last field of `Bounds`
 
 def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:
     """Begin silence for every follow whose deadline has come."""
+    if at_ms < columns.last_tick_ms - CLOCK_BACK_MS_MIN:
+        set_back(columns, at_ms)
     columns.last_tick_ms = at_ms
     rows = np.flatnonzero(columns.follows.used("due_ms") <= at_ms)
     if not len(rows):
@@ -31,6 +33,22 @@ def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:
         np.full(len(rows), at_ms),
         np.full(len(rows), cause),
     )
+
+
+def set_back(columns: Columns, at_ms: int) -> None:
+    """Our own clock was set back: nothing stamped by the wrong one may lie ahead and keep us quiet."""
+    sharers, follows = columns.sharers, columns.follows
+    ahead = (sharers.used("newest_ms") > at_ms) | (sharers.used("counted_ms") > at_ms)
+    who = np.flatnonzero(ahead)
+    sharers["chain"][who] = sharers["slope"][who] = 0
+    columns.rings["ring_ms"][who] = NO_MS
+    for name in ("newest_ms", "counted_ms", "live_ms", "added_ms"):
+        np.minimum(sharers.used(name), at_ms, out=sharers.used(name))
+    np.minimum(follows.used("set_ms"), at_ms, out=follows.used("set_ms"))
+    for name in ("quiet_low_ms", "quiet_high_ms"):
+        np.minimum(follows.used(name), at_ms + SOON_QUIET_MS, out=follows.used(name))
+    columns.door_open_ms = min(columns.door_open_ms, at_ms)
+    reckon(columns, np.flatnonzero(follows.used("told")))
 
 
 def due_ms(columns: Columns, rows: NDArray[np.intp] | NDArray[np.int32]) -> NDArray[np.int64]:

@@ -14,13 +14,14 @@ next goes.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from nightbell.journal.facts import AnyFact
+from nightbell.journal.facts import AnyFact, DoorOpened
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch, Lane, LaneLimits, Turn, next_turn, spread
 from nightbell.journal.packing import fact_size
@@ -46,6 +47,7 @@ _LINGER_SLACK_S: Final = 0.0005
 """A timer may come this early; then the batch goes all the same."""
 
 _TICK_MS: Final = 1000
+_ABSENT_MS: Final = 60_000
 _TICK_SLACK_MS: Final = 50
 _DAY_MS: Final = 86_400_000
 _EXPIRE_EVERY_TICKS: Final = 3600
@@ -115,6 +117,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
         self._beats = 0
+        self._beaten_ms = 0
         self._expiring: asyncio.Task[None] | None = None
         self._consumers: list[Consumer] = []
         self._needed_after: list[Callable[[], int]] = []
@@ -299,6 +302,11 @@ class Journal:
         # A timer that came a little early is of the second that is about to begin.
         wait_ms = _TICK_MS - into_ms + (_TICK_MS if into_ms > _TICK_MS - _TICK_SLACK_MS else 0)
         self._beat_timer = self._loop.call_later(wait_ms / 1000, self._beat)
+        if self._beaten_ms and now_ms - self._beaten_ms > _ABSENT_MS:
+            # The machine slept, or we stood still: our own silence is not the sharers'.
+            with contextlib.suppress(PlatformError):
+                self.append_fact(DoorOpened(now_ms)).add_done_callback(_forget)
+        self._beaten_ms = now_ms
         self.tick()
         if self._beats % _EXPIRE_EVERY_TICKS == 0 and (self._expiring is None or self._expiring.done()):
             self._expiring = self._loop.create_task(self._expire(now_ms))
@@ -437,6 +445,12 @@ class Journal:
         if self._consumer_failures:
             return words.say("journal.failing.consumer", consumers=", ".join(self._consumer_failures))
         return ""
+
+
+def _forget(future: asyncio.Future[int]) -> None:
+    """Nobody waits for this one; a failure was logged with its group."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _fail(future: asyncio.Future[int], error: PlatformError) -> None:

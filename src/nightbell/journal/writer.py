@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch
-from nightbell.journal.ports import JournalStore, StoreFailedError
+from nightbell.journal.ports import Fault, JournalStore, StoreFailedError
 from nightbell.publish.reading import READING_DTYPE
 
 
@@ -90,4 +90,7 @@ class Writer:
             self._store.append(group)
         except StoreFailedError as failure:
             return Written(batch, group._replace(seq=VOLATILE_SEQ), failure, unpackable)
+        except Exception as error:  # noqa: BLE001 this thread must live: without it nothing is taken or rings
+            fault = StoreFailedError(Fault.OTHER, type(error).__name__, "journal")
+            return Written(batch, group._replace(seq=VOLATILE_SEQ), fault, unpackable)
         return Written(batch, group, None, unpackable)

@@ -99,6 +99,7 @@ class Admitted(NamedTuple):
 
 _CENSORED: Final = {"LOW": int(CENSORED_LOW), "HIGH": int(CENSORED_HIGH)}
 _TRENDS: Final = {trend.wire_name.lower(): int(trend) for trend in Trend}
+_TRENDS_AS_SENT: Final = {trend.wire_name: int(trend) for trend in Trend}
 _TREND_MAX: Final = int(max(Trend))
 _LEVEL_MIN: Final = int(GLUCOSE_MGDL_MIN)
 _LEVEL_MAX: Final = int(GLUCOSE_MGDL_MAX)
@@ -152,7 +153,8 @@ def judge(raw: Sequence[RawReading]) -> tuple[list[Judged], list[Refused]]:
             reason = measured_ms if isinstance(measured_ms, Reason) else Reason.NOT_A_TIME
             refused.append(Refused(index, reason))
         else:
-            judged.append(Judged(index, measured_ms, level, trend_of(trend)))
+            known = _TRENDS_AS_SENT.get(trend) if type(trend) is str else None
+            judged.append(Judged(index, measured_ms, level, trend_of(trend) if known is None else known))
     return judged, refused
 
 

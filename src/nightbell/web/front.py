@@ -107,7 +107,7 @@ class Front:
         self._slow_bodies = SlowBodies(BODY_S_MAX)
         self._words = words
         self._mounted: list[FrontRoute] = []
-        self._exact: dict[str, AsgiApp] = {DOOR: self._at_door, STREAM: stream}
+        self._exact: dict[str, AsgiApp] = {STREAM: stream}
 
     def mount(self, path: str, handler: DoorHandler) -> None:
         """Answer one more exact path, which takes small bodies only; not for people's readings."""
@@ -124,6 +124,9 @@ class Front:
             await self._rest(scope, receive, send)
             return
         path: str = scope["path"]
+        if path == DOOR:
+            await self._hand_over(self._door, DOOR_BYTES_MAX, scope, receive, send)
+            return
         exact = self._exact.get(path)
         if exact is not None:
             await exact(scope, receive, send)
@@ -143,9 +146,6 @@ class Front:
             FrontRoute(f"{STATIC}{{rest}}", frozenset({"GET", "HEAD"})),
         ]
         return own + self._mounted + sorted(self._rest_routes())
-
-    async def _at_door(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._hand_over(self._door, DOOR_BYTES_MAX, scope, receive, send)
 
     async def _at_share(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._hand_over(self._share, SHARE_BYTES_MAX, scope, receive, send)

@@ -260,7 +260,10 @@ class SqliteJournalStore:
             StoreFailedError: It cannot be made; what was begun of it is gone.
         """
         self._leave()
-        path, number = self._free_name(_day(now_ms))
+        try:
+            path, number = self._free_name(_day(now_ms))
+        except OSError as error:
+            raise as_failure(error, self._folder) from error
         beginning = _beside(path, _BEGINNING)
         try:
             beginning.touch()

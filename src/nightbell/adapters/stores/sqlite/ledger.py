@@ -248,7 +248,7 @@ class SqliteLedger:
             if batch.upto_seq >= 0:
                 connection.execute(queries["write_upto"], (batch.upto_seq,))
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
