@@ -1,4 +1,4 @@
-"""Goal: a server clock that was set back postpones nothing. Method: oracle and product, hand-made journals."""
+"""Goal: a server clock that was set back postpones nothing. Method: oracle and product, side by side."""
 
 import random
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightbell.follow.hours import next_change_ms, reason, within
+from nightbell.follow.hours import next_change_ms, within
 from nightbell.follow.limits import Hours
-from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, to_ms
 from nightbell.words.zones import zone_info
 
@@ -133,24 +132,12 @@ def test_an_unknown_zone_is_told_always_and_says_so() -> None:
     at_ms = utc("2026-11-22T23:00")
 
     assert within(hours, "Mars/Olympus", at_ms)
-    assert reason(hours, "Mars/Olympus", at_ms) == "follow.hours_zone_unknown"
     assert next_change_ms(hours, "Mars/Olympus", at_ms) == NEVER_MS
 
 
 def test_no_hours_is_always() -> None:
     assert within(None, LISBON, 0)
     assert next_change_ms(None, LISBON, 0) == NEVER_MS
-
-
-@pytest.mark.parametrize("at", ["2026-11-22T08:30", "2026-11-22T10:30"])
-def test_every_answer_has_its_reason(at: str) -> None:
-    hours = Hours(minute("08:00"), minute("09:00"))
-
-    key = reason(hours, "UTC", utc(at))
-
-    assert key == ("follow.hours_within" if within(hours, "UTC", utc(at)) else "follow.hours_outside")
-    assert catalogue().has(key)
-    assert catalogue().has(reason(None, "UTC", 0))
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ class AlarmBook:
             snoozed_until_ms=self.snoozes.get((follow, alarm.family), 0),
             covered=alarm.covered,
             covered_until_ms=alarm.answered_until_ms or NEVER_MS,
-            low_holds=alarm.family is Family.SILENCE and self._told_as_low(alarm.sharer, follow, now_ms),
+            told_as_low=alarm.family is Family.SILENCE and self._told_as_low(alarm.sharer, follow, now_ms),
         )
         return decide(part, self.tellings.telling(follow), quiet, now_ms)
 

@@ -54,14 +54,14 @@ class Quiet(NamedTuple):
         snoozed_until_ms: Until when this follow asked for quiet; 0 if not.
         covered: The urgency an answer covers; `NOT_RUNG` if nobody has it.
         covered_until_ms: When the answer ends by itself.
-        low_holds: Whether a low holds for the same follow (a silence then belongs to the low alarm).
+        told_as_low: Whether this follow hears of this silence through an open low.
     """
 
     within_hours: Callable[[Telling], tuple[bool, int]]
     snoozed_until_ms: int
     covered: int
     covered_until_ms: int
-    low_holds: bool
+    told_as_low: bool
 
 
 class Decision(NamedTuple):
@@ -126,7 +126,7 @@ def _kept(
     """
     if condition is Condition.URGENT_LOW:
         return now_ms, None
-    if condition is Condition.NO_READINGS and quiet.low_holds:
+    if condition is Condition.NO_READINGS and quiet.told_as_low:
         return NEVER_MS, Reason.IN_THE_LOW
     if now_ms < began_ms + telling.delay_ms:
         return began_ms + telling.delay_ms, Reason.DELAY

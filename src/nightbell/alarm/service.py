@@ -19,7 +19,6 @@ from nightbell.alarm.tellings import Known
 from nightbell.evaluate.columns import NO_MS
 from nightbell.journal.facts import AnyFact
 from nightbell.journal.group import VOLATILE_SEQ, Group, no_readings
-from nightbell.words.conditions import Condition
 
 PAUSE_S: Final = 0.1
 """How long groups gather before they are folded: small against the second that is promised."""
@@ -50,21 +49,17 @@ class SharerState(NamedTuple):
     Attributes:
         level: Level of the newest reading, -1 if there was never one.
         measured_ms: When it was measured, 0 if there was never one.
-        slope_milli: Thousandths of mg/dL in 5 min, damped.
-        slope_known: Whether three or more readings in a row stand behind the slope.
         clock_offset_ms: How wrong the uploader's clock is: true time minus its time; 0 if right.
         warm_up_until_ms: Until when a new sensor warms up, 0 if none does.
     """
 
     level: int
     measured_ms: int
-    slope_milli: int
-    slope_known: bool
     clock_offset_ms: int
     warm_up_until_ms: int
 
 
-NOBODY: Final = SharerState(-1, 0, 0, slope_known=False, clock_offset_ms=0, warm_up_until_ms=0)
+NOBODY: Final = SharerState(-1, 0, 0, 0)
 
 
 class Evaluation:
@@ -76,8 +71,9 @@ class Evaluation:
         self._fold = AlarmFold()
         self._waiting: deque[Group] = deque()
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._consumed = 0
+        self._folded = 0
+        self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._told_seq = 0
         self.set_aside = 0
@@ -170,12 +166,15 @@ class Evaluation:
         told so, and it must not quiet anything.
         """
         self._waiting.append(group._replace(facts=()) if group.seq == VOLATILE_SEQ else group)
-        self._idle.clear()
+        self._consumed += 1
         self._wake.set()
 
     async def caught_up(self) -> None:
-        """Wait until everything consumed so far is folded."""
-        await self._idle.wait()
+        """Wait until everything consumed so far is folded, however much comes after it."""
+        if self._folded < self._consumed:
+            done = asyncio.get_running_loop().create_future()
+            self._awaited.append((self._consumed, done))
+            await done
 
     async def _run(self) -> None:
         while True:
@@ -183,15 +182,22 @@ class Evaluation:
             await asyncio.sleep(PAUSE_S)
             self._wake.clear()
             while self._waiting:
-                self._take(self._next())
+                self._take_next()
                 await asyncio.sleep(0)
-            self._idle.set()
 
     def _drain(self) -> None:
         """Fold all that waits, now."""
         while self._waiting:
-            self._take(self._next())
-        self._idle.set()
+            self._take_next()
+
+    def _take_next(self) -> None:
+        some = self._next()
+        self._take(some)
+        self._folded += len(some)
+        while self._awaited and self._awaited[0][0] <= self._folded:
+            _, done = self._awaited.popleft()
+            if not done.done():
+                done.set_result(None)
 
     def _next(self) -> list[Group]:
         """The oldest groups that wait: few enough that whoever wants the loop has it soon."""
@@ -246,11 +252,6 @@ class Evaluation:
         """The newest tick that was folded: what a heartbeat carries to prove that the alarm path works."""
         return max(self._fold.evaluation.columns.last_tick_ms, 0)
 
-    @property
-    def waiting(self) -> int:
-        """Groups not folded yet."""
-        return len(self._waiting)
-
     def state_of(self, sharer: int) -> SharerState:
         """What is known of a sharer now."""
         sharers = self._fold.evaluation.columns.sharers
@@ -261,17 +262,9 @@ class Evaluation:
         return SharerState(
             level=level,
             measured_ms=measured_ms,
-            slope_milli=int(sharers["slope"][sharer]),
-            slope_known=int(sharers["chain"][sharer]) >= 3,  # noqa: PLR2004 two points are no trend
             clock_offset_ms=int(sharers["clock_offset_ms"][sharer]),
             warm_up_until_ms=0 if warm_up_ms == NO_MS else warm_up_ms,
         )
-
-    def conditions_of(self, follow: int) -> tuple[Condition, ...]:
-        """What holds now for a follow."""
-        follows = self._fold.evaluation.columns.follows
-        held = int(follows["held"][follow]) if 0 <= follow < follows.count else 0
-        return tuple(condition for condition in Condition if held >> condition & 1)
 
     def snoozed_until_ms(self, follow: int) -> dict[str, int]:
         """Until when a follow asked for quiet, by family."""

@@ -20,6 +20,7 @@ from nightbell.journal.facts import (
     SensorStarted,
     SharerAdded,
 )
+from nightbell.publish.reading import LIVE_AGE_MS_MAX
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
 
@@ -140,7 +141,7 @@ def _judged_anew(columns: Columns, fact: FollowSet, before: int) -> int:
     """Which conditions, silence apart, hold by new bounds and what is known now. Returns bits."""
     sharers, bounds = columns.sharers, fact.bounds
     newest_ms, level = int(sharers["newest_ms"][fact.sharer]), int(sharers["newest_level"][fact.sharer])
-    fresh = newest_ms != NO_MS and fact.at_ms - newest_ms <= rules.FRESH_MS_MAX
+    fresh = newest_ms != NO_MS and fact.at_ms - newest_ms <= LIVE_AGE_MS_MAX
     now = 0
     for condition, limit, _, side in LEVELS:
         is_beyond = newest_ms != NO_MS and (level - getattr(bounds, limit)) * side >= 0

@@ -53,6 +53,3 @@ CLOCK_BACK_MS_MIN: Final = 60_000
 
 WARM_UP_MS_MAX: Final = 180 * 60_000
 """A sensor's warm-up, however often it is said anew without a reading: G6 takes 120 min, and one more try."""
-
-FRESH_MS_MAX: Final = 15 * 60_000
-"""A changed limit judges a newest reading at most this old. Same as `LIVE_AGE_MS_MAX`."""

@@ -41,15 +41,6 @@ def next_change_ms(hours: Hours | None, zone: str, at_ms: int) -> int:
     return NEVER_MS
 
 
-def reason(hours: Hours | None, zone: str, at_ms: int) -> str:
-    """The key of the sentence that says why `within` answers as it does."""
-    if hours is None:
-        return "follow.hours_always"
-    if zone_info(zone) is None:
-        return "follow.hours_zone_unknown"
-    return "follow.hours_within" if within(hours, zone, at_ms) else "follow.hours_outside"
-
-
 _NO_SPAN: Final = (-1, -1)
 
 

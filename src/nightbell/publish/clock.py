@@ -140,6 +140,17 @@ class Clocks:
         else:
             self.offsets.pop(credential, None)
 
+    def plainly_right(self, credential: int, late_ms: int) -> bool:
+        """Whether `learn` would find nothing: in time to the minute, no offset known, nothing suspected.
+
+        Args:
+            credential: The uploader's.
+            late_ms: From when it sent, or if it did not say, from its newest reading, to when we received.
+        """
+        if not 0 <= late_ms <= EXACT_MS:
+            return False
+        return credential not in self.offsets and credential not in self._suspicions
+
     def learn(self, uploader: Uploader, evidence: Evidence) -> ClockChange | None:
         """Weigh one upload; what changed, if anything did.
 

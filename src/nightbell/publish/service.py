@@ -58,7 +58,6 @@ class Publish:
     Args:
         log: The journal.
         clock_learned: Writes a `ClockChange` into the journal as a fact.
-        clocks: Offsets learned before the restart.
     """
 
     def __init__(
@@ -66,12 +65,11 @@ class Publish:
         log: ReadingLog,
         *,
         clock_learned: Callable[[ClockChange], asyncio.Future[int]],
-        clocks: Clocks | None = None,
     ) -> None:
         self.counts = Counts()
         self._log = log
         self._clock_learned = clock_learned
-        self._clocks = Clocks() if clocks is None else clocks
+        self._clocks = Clocks()
         self._recent = Recent()
         self._heard_ms = array("q")
 
@@ -86,10 +84,6 @@ class Publish:
     def offset_ms(self, source: int) -> int:
         """How wrong an uploader's clock is: true time minus its time; 0 if right or unknown."""
         return self._clocks.offsets.get(source, 0)
-
-    def wrong_clocks(self) -> dict[int, int]:
-        """The offsets of all uploaders whose clock is wrong, by credential: what `restore_clock` takes."""
-        return dict(self._clocks.offsets)
 
     async def publish(
         self, *, uploader: Uploader, raw: Sequence[RawReading], sent_ms: int, received_ms: int
@@ -121,7 +115,8 @@ class Publish:
         if judged:
             offset_ms = self._clocks.offsets.get(uploader.credential, 0)
             newest_ms = newest_of(judged, offset_ms=offset_ms, received_ms=received_ms)
-            if newest_ms is not None:
+            late_ms = received_ms - (sent_ms or newest_ms or 0)
+            if newest_ms is not None and not self._clocks.plainly_right(uploader.credential, late_ms):
                 known_ms = self._recent.newest_ms(uploader.sharer, uploader.credential)
                 evidence = Evidence(newest_ms, sent_ms, received_ms, len(judged), known_ms)
                 change = self._clocks.learn(uploader, evidence)

@@ -164,16 +164,11 @@ class Front:
             return
         except ClientGoneError:
             return
-        request = DoorRequest(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"],
-            headers=headers,
-            body=body,
-            peer=peer_of(scope),
-            received_ms=self._clock.now_ms(),
-        )
-        await _answer(send, await handler(request))
+        now_ms, query = self._clock.now_ms(), scope["query_string"]
+        request = DoorRequest(scope["method"], scope["path"], query, headers, body, peer_of(scope), now_ms)
+        answer = await handler(request)
+        await send(_start_of(answer))
+        await send({"type": "http.response.body", "body": answer.body})
 
     def _cut_off(self, code: ErrorCode, key: str, **slots: int) -> DoorAnswer:
         answer = answer_of(CallerError(code, self._words.say(key, **slots)), self._words)
@@ -200,7 +195,11 @@ class Front:
         await _answer(send, DoorAnswer(_FOUND, headers, file.content))
 
 
+def _start_of(answer: DoorAnswer) -> dict[str, object]:
+    length = (b"content-length", b"%d" % len(answer.body))
+    return {"type": "http.response.start", "status": answer.status, "headers": (*answer.headers, length)}
+
+
 async def _answer(send: Send, answer: DoorAnswer) -> None:
-    length = (b"content-length", str(len(answer.body)).encode())
-    await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+    await send(_start_of(answer))
     await send({"type": "http.response.body", "body": answer.body})

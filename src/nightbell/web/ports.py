@@ -20,7 +20,7 @@ from nightbell.publish.door import DoorHandler
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
-from nightbell.words.conditions import Condition, Family
+from nightbell.words.conditions import Family
 from nightbell.words.glucose import Unit
 
 Scope = MutableMapping[str, Any]
@@ -167,10 +167,6 @@ class Evaluation(Protocol):
 
     def state_of(self, sharer: int) -> SharerState:
         """What is known of a sharer now."""
-        ...
-
-    def conditions_of(self, follow: int) -> tuple[Condition, ...]:
-        """What holds now for a follow."""
         ...
 
     def snoozed_until_ms(self, follow: int) -> dict[str, int]:
