@@ -280,3 +280,27 @@ def test_once_learned_no_reading_in_time_is_ever_late_or_from_the_future(
         seen_age_ms = at_ms - (at_ms - delay_ms + phone.wrong_ms + phone.offset_ms)
         if n:
             assert -MIN <= seen_age_ms <= 8 * MIN
+
+
+@given(
+    sent_late_ms=st.none() | st.integers(-3 * MIN, 90 * MIN),
+    newest_late_ms=st.integers(-3 * MIN, 90 * MIN),
+    known_late_ms=st.none() | st.integers(0, 90 * MIN),
+    earlier=st.lists(st.integers(-5 * MIN, 70 * MIN), max_size=4),
+)
+def test_an_upload_passed_over_as_plainly_right_would_have_taught_nothing(
+    sent_late_ms: int | None, newest_late_ms: int, known_late_ms: int | None, earlier: list[int]
+) -> None:
+    clocks = Clocks()
+    for place, late_ms in enumerate(earlier):
+        at_ms = NOW + place * 3 * MIN
+        clocks.learn(ANA, Evidence(at_ms - late_ms, 0, at_ms, 1, 0))
+    now_ms = NOW + len(earlier) * 3 * MIN
+    sent_ms = 0 if sent_late_ms is None else now_ms - sent_late_ms
+    newest_ms = now_ms - newest_late_ms
+    known_ms = 0 if known_late_ms is None else now_ms - known_late_ms
+    offsets = dict(clocks.offsets)
+
+    if clocks.plainly_right(ANA.credential, now_ms - (sent_ms or newest_ms)):
+        assert clocks.learn(ANA, Evidence(newest_ms, sent_ms, now_ms, 1, known_ms)) is None
+        assert clocks.offsets == offsets == {}
