@@ -74,6 +74,7 @@ def figure(
     key: str, rounds: Sequence[float], unit: str, *, bar: Bar | None = None, void: str = "", note: str = ""
 ) -> Figure:
     """The figure of some rounds; `void` says why it is void, if it is."""
+    rounds = [float(value) for value in rounds]  # NumPy's numbers are no JSON
     value = median(rounds)
     standing = Standing.MEASURED
     if bar is not None:

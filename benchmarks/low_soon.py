@@ -96,7 +96,7 @@ def write_alarms(name: str, path: Path) -> None:
 def pooled(parts: list[Any]) -> dict[str, float]:
     """Events found and false alarms a day over all sets together."""
     events, hits = sum(part.ev for part in parts), sum(part.hit for part in parts)
-    false, days = sum(part.fp for part in parts), sum(part.days for part in parts)
+    false, days = sum(part.fp for part in parts), float(sum(part.days for part in parts))
     leads = np.concatenate([part.lead for part in parts])
     return {
         "sensitivity": round(float(hits) / events, 4),

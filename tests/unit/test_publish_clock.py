@@ -304,3 +304,13 @@ def test_an_upload_passed_over_as_plainly_right_would_have_taught_nothing(
     if clocks.plainly_right(ANA.credential, now_ms - (sent_ms or newest_ms)):
         assert clocks.learn(ANA, Evidence(newest_ms, sent_ms, now_ms, 1, known_ms)) is None
         assert clocks.offsets == offsets == {}
+
+
+def test_an_upload_in_time_is_looked_at_while_its_uploader_is_suspected() -> None:
+    clocks = Clocks()
+    clocks.learn(ANA, Evidence(NOW - 10 * MIN, 0, NOW, 1, 0))
+
+    assert not clocks.plainly_right(ANA.credential, 0)
+    clocks.learn(ANA, Evidence(NOW + MIN, 0, NOW + MIN, 1, 0))
+
+    assert clocks.plainly_right(ANA.credential, 0)

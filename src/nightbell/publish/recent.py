@@ -50,6 +50,10 @@ class Recent:
         sharers = readings["sharer"].astype(np.int64)
         self._reserve(int(sharers.max()) + 1)
         keys = readings["measured_ms"] // 1000 * _LEVELS + readings["level"]
+        in_order = np.sort(sharers)
+        if (in_order[1:] != in_order[:-1]).all():  # the usual commit: nobody comes twice
+            self._insert(sharers, keys, readings["source"])
+            return
         order = np.lexsort((-keys, sharers))
         sharers, keys, sources = sharers[order], keys[order], readings["source"][order]
         # The same reading twice in one commit counts once: it must not push out another.
@@ -72,6 +76,8 @@ class Recent:
         self._keys[ahead, :-1] = self._keys[ahead, 1:]
         self._keys[ahead, -1] = keys[newer]
         self._sources[ahead] = sources[newer]
+        if len(ahead) == len(sharers):
+            return
         behind = ~newer & (keys > self._keys[sharers, 0])
         if behind.any():
             rows, late = self._keys[sharers[behind]], keys[behind]
