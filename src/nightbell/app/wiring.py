@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC
 
 import msgspec
 
@@ -24,7 +23,7 @@ from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
-from nightbell.words.zones import zone_info
+from nightbell.words.zones import zone_or_utc
 
 MINUTE_MS = 60_000
 
@@ -196,4 +195,4 @@ class ShareHistory:
             )
             for row in rows[::-1][:count]
         ]
-        return SharePage(readings, (zone_info(person.zone) if person else None) or UTC)
+        return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))

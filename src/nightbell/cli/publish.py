@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ from nightbell.app.replay import (
 from nightbell.cli.asking import Platform
 from nightbell.cli.speak import EXIT_USAGE, CommandError, Speaker, say
 from nightbell.words.clock import SystemClock, from_ms
-from nightbell.words.zones import zone_info
+from nightbell.words.zones import zone_or_utc
 
 KEY_LABEL: Final = "nightbell publish"
 
@@ -111,7 +111,7 @@ def _of_day(readings: list[Measured], day: date | None, zone: str) -> list[Measu
     """The readings of one local day, or all."""
     if day is None:
         return readings
-    local = zone_info(zone) or UTC
+    local = zone_or_utc(zone)
     return [one for one in readings if from_ms(one.measured_ms).astimezone(local).date() == day]
 
 

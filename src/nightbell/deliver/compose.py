@@ -1,7 +1,7 @@
 """From a notification to the sentences one person reads: their language, their unit, their time. Pure."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from typing import Final
 
 from nightbell.alarm.effects import Notification, NotificationKind
@@ -13,7 +13,7 @@ from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import NEVER_MS, from_ms
 from nightbell.words.conditions import Condition, Family
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW, is_censored, shown
-from nightbell.words.zones import zone_info
+from nightbell.words.zones import zone_or_utc
 
 NAME_SHOWN_MAX: Final = 14
 """Longest name in a subject: so that name, meaning and number fit into the 40 characters of a lock screen."""
@@ -46,15 +46,10 @@ def ago(span_ms: int, words: Catalogue) -> str:
     return words.say("alarm.ago_days", count=span_ms // _DAY_MS)
 
 
-def zone_of(name: str) -> tzinfo:
-    """A person's zone; one that is not known any more reads as UTC rather than nothing."""
-    return zone_info(name) or UTC
-
-
 def clock_time(at_ms: int, zone: str, now_ms: int, words: Catalogue) -> str:
     """An instant as a clock on the reader's wall, with the day where it is another."""
-    at = from_ms(at_ms).astimezone(zone_of(zone))
-    now = from_ms(now_ms).astimezone(zone_of(zone))
+    at = from_ms(at_ms).astimezone(zone_or_utc(zone))
+    now = from_ms(now_ms).astimezone(zone_or_utc(zone))
     slots = _clock_slots(at, words)
     if at.date() == now.date():
         return words.say("alarm.time_today", **slots)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from nightbell.evaluate import rules
 from nightbell.evaluate.columns import NO_MS, NO_ROW, Columns
 from nightbell.evaluate.conditions import LEVELS, transitions
+from nightbell.evaluate.readings import forecast_milli
 from nightbell.evaluate.silence import SILENT, due_ms, open_door, reckon
 from nightbell.evaluate.transition import Folded, nothing
 from nightbell.follow.limits import Bounds
@@ -165,7 +166,7 @@ def _soon_is_past(columns: Columns, sharer: int, bounds: Bounds, condition: Cond
     )
     if not known or sharers["chain"][sharer] < rules.FORECAST_CHAIN_MIN:
         return False
-    forecast = level * 1000 + int(sharers["slope"][sharer]) * rules.FORECAST_STEPS_MILLI // 1000
+    forecast = forecast_milli(level, int(sharers["slope"][sharer]))
     if condition is Condition.URGENT_LOW_SOON:
         limit = bounds.urgent_low_at_most
         return level > limit and forecast > (limit + rules.SOON_ENDS_MGDL) * 1000

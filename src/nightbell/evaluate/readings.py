@@ -8,7 +8,7 @@ left out beforehand without any difference to what follows. That is what `withou
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from nightbell.evaluate import rules
 from nightbell.evaluate.columns import NO_MS, Columns
 from nightbell.publish.reading import LIVE_AGE_MS_MAX, NEAR_MS
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW
+
+Number = TypeVar("Number", int, NDArray[np.int64])
+"""One of them, or a column of them."""
 
 
 class Batch(NamedTuple):
@@ -61,6 +64,11 @@ class Seen(NamedTuple):
     rate: NDArray[np.int64]
     rate_known: NDArray[np.bool_]
     before: NDArray[np.int64]
+
+
+def forecast_milli(level: Number, slope: Number) -> Number:
+    """Thousandths of mg/dL in 20 min, by a damped trend; `slope` in thousandths of mg/dL in 5 min."""
+    return level * 1000 + slope * rules.FORECAST_STEPS_MILLI // 1000
 
 
 def is_number(level: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -139,7 +147,7 @@ def _see_live(columns: Columns, batch: Batch, counts: NDArray[np.bool_], near: N
         batch=batch,
         counts=counts,
         near=near,
-        forecast=batch.level * 1000 + slope * rules.FORECAST_STEPS_MILLI // 1000,
+        forecast=forecast_milli(batch.level, slope),
         forecast_known=counts & (chain >= rules.FORECAST_CHAIN_MIN),
         rate=rate,
         rate_known=rate_known,

@@ -1,9 +1,11 @@
 """What missing readings do: every follow has a stored deadline, and a tick finds those that have passed."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nightbell.evaluate.columns import NO_MS, Columns
+from nightbell.evaluate.columns import BOUNDS_FIELDS, NO_MS, Columns
 from nightbell.evaluate.conditions import transitions
 from nightbell.evaluate.rules import CLOCK_BACK_MS_MIN, DOOR_GAP_MS_MIN, SOON_QUIET_MS
 from nightbell.evaluate.transition import Folded, nothing
@@ -11,7 +13,7 @@ from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
 
 SILENT = np.uint16(1 << Condition.NO_READINGS)
-_AFTER = -1  # `no_readings_after_ms` is the last field of `Bounds`
+_AFTER: Final = BOUNDS_FIELDS.index("no_readings_after_ms")
 
 
 def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:

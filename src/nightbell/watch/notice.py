@@ -5,7 +5,7 @@ not known, what to do now, when the next word comes, and where to look. Source: 
 CERC.
 """
 
-from datetime import UTC, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Final
 
 from nightbell.tell.message import SUBJECT_LENGTH_MAX, Message
@@ -15,7 +15,7 @@ from nightbell.watch.roster import Affected
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import NEVER_MS, from_ms
 from nightbell.words.glucose import Unit
-from nightbell.words.zones import zone_info
+from nightbell.words.zones import zone_or_utc
 
 LOW_LIMIT_SHOWN: Final = {Unit.MGDL: "70", Unit.MMOL: "3.9"}
 """Below it is low: blueprint section 11, the ADA's level 1."""
@@ -24,11 +24,6 @@ HOUR_MINUTES: Final = 60
 NAMES_SHOWN: Final = 2
 NAME_IN_SUBJECT_MAX: Final = 30
 """Letters of a name in a subject; more than fits a lock screen anyway."""
-
-
-def zone_of(name: str) -> tzinfo:
-    """The zone of this name; UTC where we do not know it, and times always say which zone they are in."""
-    return zone_info(name) or UTC
 
 
 def time_of_day(at_ms: int, zone: tzinfo, *, now_ms: int) -> str:
@@ -102,7 +97,7 @@ class _Telling:
         self._kind = announce.kind
         self._hit = hit
         self._page_url = page_url
-        zone = zone_of(hit.person.zone)
+        zone = zone_or_utc(hit.person.zone)
         now_ms = announce.at_ms + shift_ms
         self._now = time_of_day(now_ms, zone, now_ms=now_ms)
         self._since = time_of_day(self._incident.since_ms + shift_ms, zone, now_ms=now_ms)

@@ -1,6 +1,7 @@
 """Time zones by name, from the tables shipped with us, so that every machine has the same nights."""
 
 import re
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from importlib import resources
 from typing import Final
@@ -23,3 +24,8 @@ def zone_info(name: str) -> ZoneInfo | None:
             return ZoneInfo.from_file(file, key=name)
     except (OSError, ValueError):
         return None
+
+
+def zone_or_utc(name: str) -> tzinfo:
+    """The zone in which a person reads times; one that is not known any more reads as UTC, not as nothing."""
+    return zone_info(name) or UTC

@@ -1,11 +1,11 @@
 """Times and ages as a person reads them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import from_ms
-from nightbell.words.zones import zone_info
+from nightbell.words.zones import zone_or_utc
 
 MINUTE_MS: Final = 60_000
 HOUR_MINUTES: Final = 60
@@ -14,7 +14,7 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def _local(at_ms: int, zone: str) -> datetime:
-    return from_ms(at_ms).astimezone(zone_info(zone) or UTC)
+    return from_ms(at_ms).astimezone(zone_or_utc(zone))
 
 
 def clock_text(at_ms: int, *, zone: str, now_ms: int) -> str:
