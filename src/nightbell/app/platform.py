@@ -39,7 +39,7 @@ from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
 from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
-from nightbell.app.server import Server, listening, make_server, prove_open
+from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
 from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
@@ -231,9 +231,10 @@ class Platform:
             tls_ca_file=str(self._tls.certificate) if self._tls else "",
             tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
         )
-        app = build_app(self._house())
+        house = self._house()
+        app = build_app(house)
         app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
-        self._server = make_server(app, self._tls)
+        self._server = make_server(app, self._tls, quick=quick_way(house.door, self.clock))
         self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
         await prove_open(host, self.port, tls=self._tls is not None)
         # Before the first tick: one that came sooner would take our own silence for everybody's.
@@ -251,7 +252,7 @@ class Platform:
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
-            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).handle,
+            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).offer,
             share=ShareDialect(
                 self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
             ).handle,
@@ -280,7 +281,7 @@ class Platform:
     def _remembered(self, groups: Iterator[Group]) -> Iterator[Group]:
         """Let publishing remember what the journal holds, on the way to history."""
         for group in groups:
-            self.publish.consume(group)
+            self.publish.remember(group)
             yield group
 
     def _roster(self, now_ms: int) -> Roster:
