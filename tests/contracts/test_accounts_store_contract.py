@@ -10,8 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from nightbell.account.book import Keys, People
 from nightbell.account.person import Person
-from nightbell.account.ports import AccountChange, StoredKey, StoredPerson, StoredSession, StoredShare
+from nightbell.account.ports import (
+    AccountChange,
+    LoadedAccounts,
+    StoredKey,
+    StoredPerson,
+    StoredSession,
+    StoredShare,
+)
 from nightbell.account.share import ShareCredential
 from nightbell.adapters.stores.files.keys import FileKeyFolder
 from nightbell.adapters.stores.memory.accounts import (
@@ -19,35 +27,66 @@ from nightbell.adapters.stores.memory.accounts import (
 )
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
+from nightbell.follow.book import FollowBook
 from nightbell.follow.defaults import default_limits
 from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.limits import Hours
 from nightbell.follow.look import GENESIS, Look, chained, first_broken
-from nightbell.follow.ports import FollowChange, StoredInvitation
+from nightbell.follow.ports import FollowChange, LoadedFollows, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
 from tests.household import ANAS_PASSWORD, NOW_MS, FactsKept, House, Stores, assemble, memory_stores
 
-ANA = Person("id-ana", "Ana", "ana@example.org", Unit.MMOL, "Europe/Lisbon", 0, hidden=False, created_ms=5)
-BEN = Person("id-ben", "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6)
-KEY = StoredKey("id-key", 3, "id-ana", "publish", "pump", b"\x01" * 32, 7, 0)
-SHARE = StoredShare(ShareCredential("id-share", "Ana", "id-ana", 4, 8), "phc")
-SESSION = StoredSession(b"\x02" * 32, "id-share", 9, 10)
+ANA = Person(
+    "00000001-0000-4000-8000-000000000001",
+    "Ana",
+    "ana@example.org",
+    Unit.MMOL,
+    "Europe/Lisbon",
+    0,
+    hidden=False,
+    created_ms=5,
+)
+BEN = Person(
+    "00000002-0000-4000-8000-000000000002", "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6
+)
+KEY = StoredKey(
+    "00000003-0000-4000-8000-000000000003",
+    3,
+    "00000001-0000-4000-8000-000000000001",
+    "publish",
+    "pump",
+    b"\x01" * 32,
+    7,
+    0,
+)
+SHARE = StoredShare(
+    ShareCredential(
+        "00000004-0000-4000-8000-000000000004", "Ana", "00000001-0000-4000-8000-000000000001", 4, 8
+    ),
+    "phc",
+)
+SESSION = StoredSession(b"\x02" * 32, "00000004-0000-4000-8000-000000000004", 9, 10)
 INVITATION = StoredInvitation(
-    "id-inv", b"\x03" * 32, "id-ana", may_see_graph=True, may_be_told=False, expires_ms=99
+    "00000005-0000-4000-8000-000000000005",
+    b"\x03" * 32,
+    "00000001-0000-4000-8000-000000000001",
+    may_see_graph=True,
+    may_be_told=False,
+    expires_ms=99,
 )
 FOLLOW = Follow(
-    id="id-follow",
+    id="00000006-0000-4000-8000-000000000006",
     number=0,
-    sharer="id-ana",
+    sharer="00000001-0000-4000-8000-000000000001",
     sharer_number=0,
-    follower="id-ben",
+    follower="00000002-0000-4000-8000-000000000002",
     state=FollowState.PAUSED,
     may_see_graph=False,
     may_be_told=True,
     limits=default_limits(Unit.MMOL),
     since_ms=11,
-    paused_by="id-ben",
+    paused_by="00000002-0000-4000-8000-000000000002",
 )
 TWO_PEOPLE = AccountChange(people=(StoredPerson(ANA, "phc"), StoredPerson(BEN, "")))
 
@@ -105,6 +144,27 @@ def modes_below(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
 
 
+def people_in(loaded: LoadedAccounts) -> list[StoredPerson]:
+    """People as a book holds them that took the columns over."""
+    people = People()
+    people.load(loaded.people)
+    return [people.stored(person) for person in people.everybody()]
+
+
+def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
+    """Keys as a book holds them that took the columns over."""
+    keys = Keys()
+    keys.load(loaded.keys)
+    return [key for person in people_in(loaded) for key in keys.of_person(person.person.id)]
+
+
+def follows_in(loaded: LoadedFollows) -> list[Follow]:
+    """Follows as a book holds them that took the columns over, ended ones too."""
+    book = FollowBook()
+    book.load(loaded.follows)
+    return list(book.some(range(book.next_number)))
+
+
 # Accounts
 
 
@@ -112,8 +172,9 @@ async def test_an_empty_store_loads_as_nothing(opened: Opened) -> None:
     loaded = await opened.stores.accounts.load()
     follows = await opened.stores.follows.load()
 
-    assert tuple(loaded) == ([], [], [], [], 0)
-    assert tuple(follows) == ([], [])
+    assert (people_in(loaded), keys_in(loaded)) == ([], [])
+    assert (loaded.shares, loaded.sessions, loaded.credentials_reserved) == ([], [], 0)
+    assert (follows_in(follows), follows.invitations) == ([], [])
     assert await opened.stores.looks.tail() == (0, GENESIS)
 
 
@@ -124,8 +185,8 @@ async def test_everything_that_was_committed_is_there_after_a_restart(opened: Op
 
     again = await (await opened.again()).accounts.load()
 
-    assert again.people == list(TWO_PEOPLE.people)
-    assert again.keys == [KEY]
+    assert people_in(again) == list(TWO_PEOPLE.people)
+    assert keys_in(again) == [KEY]
     assert again.shares == [SHARE]
     assert again.sessions == [SESSION]
 
@@ -144,10 +205,10 @@ async def test_a_row_with_the_same_id_is_replaced(opened: Opened) -> None:
     )
 
     loaded = await store.load()
-    assert loaded.people[1] == StoredPerson(moved, "new")
+    assert people_in(loaded)[1] == StoredPerson(moved, "new")
     assert loaded.shares[0].password == "new"
     assert loaded.sessions[0].used_ms == 500
-    assert len(loaded.people) == 2
+    assert len(people_in(loaded)) == 2
 
 
 async def test_dropped_sessions_are_gone(opened: Opened) -> None:
@@ -179,7 +240,7 @@ async def test_follows_and_invitations_are_there_after_a_restart(opened: Opened)
 
     again = await (await opened.again()).follows.load()
 
-    assert again.follows == [FOLLOW]
+    assert follows_in(again) == [FOLLOW]
     assert again.invitations == [INVITATION]
 
 
@@ -201,7 +262,7 @@ async def test_a_follow_is_replaced_and_a_used_invitation_goes_in_one_step(opene
     await store.commit(FollowChange(follows=(changed,), invitations_dropped=(INVITATION.id,)))
 
     loaded = await store.load()
-    assert loaded.follows == [changed]
+    assert follows_in(loaded) == [changed]
     assert loaded.invitations == []
 
 
@@ -326,8 +387,10 @@ async def test_a_failed_write_leaves_the_old_list(files: Opened, tmp_path: Path)
 
 async def test_a_commit_is_all_or_nothing(files: Opened) -> None:
     await files.stores.accounts.commit(TWO_PEOPLE)
-    eve = msgspec.structs.replace(BEN, id="id-eve", name="Eve")
-    twin = msgspec.structs.replace(BEN, id="id-twin", name="ANA")  # the name is taken
+    eve = msgspec.structs.replace(BEN, id="00000008-0000-4000-8000-000000000008", name="Eve")
+    twin = msgspec.structs.replace(
+        BEN, id="00000007-0000-4000-8000-000000000007", name="ANA"
+    )  # the name is taken
 
     with pytest.raises(PlatformError) as failed:
         await files.stores.accounts.commit(
@@ -335,7 +398,7 @@ async def test_a_commit_is_all_or_nothing(files: Opened) -> None:
         )
 
     assert failed.value.code is ErrorCode.NOT_DURABLE
-    assert len((await files.stores.accounts.load()).people) == 2
+    assert len(people_in(await files.stores.accounts.load())) == 2
 
 
 async def test_a_number_or_a_pair_of_people_is_never_taken_twice(files: Opened) -> None:
@@ -343,13 +406,15 @@ async def test_a_number_or_a_pair_of_people_is_never_taken_twice(files: Opened) 
     await files.stores.follows.commit(FollowChange(follows=(FOLLOW,)))
 
     for wrong in (
-        msgspec.structs.replace(FOLLOW, id="other", follower="id-ana"),
-        msgspec.structs.replace(FOLLOW, id="other", number=1),
+        msgspec.structs.replace(
+            FOLLOW, id="00000009-0000-4000-8000-000000000009", follower="00000001-0000-4000-8000-000000000001"
+        ),
+        msgspec.structs.replace(FOLLOW, id="00000009-0000-4000-8000-000000000009", number=1),
     ):
         with pytest.raises(PlatformError):
             await files.stores.follows.commit(FollowChange(follows=(wrong,)))
 
-    assert (await files.stores.follows.load()).follows == [FOLLOW]
+    assert follows_in(await files.stores.follows.load()) == [FOLLOW]
 
 
 async def test_the_file_is_flushed_at_every_commit(files: Opened) -> None:
@@ -389,7 +454,7 @@ async def test_accounts_harmed_while_we_run_stop_no_grant_and_no_session(
         sqlite3.connect(path).close()
         path.touch()
 
-    house.accounts._grants._remembered.forget(lambda _: True)  # verified anew, from the signature
+    house.accounts._grants._remembered.clear()  # verified anew, from the signature
     assert house.accounts.identify(signed_in.token, NOW_MS) == signed_in.identity
     assert house.accounts.share.share_session(session, NOW_MS) is not None
     assert cast.access.may_see(viewer=cast.as_follower(cast.ben), sharer=0) == 2

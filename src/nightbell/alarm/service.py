@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from nightbell.alarm.alarm import Alarm
 from nightbell.alarm.decide import Reason
 from nightbell.alarm.effects import AlarmState, AlarmView, Effects, Entry, EntryKind
 from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
-from nightbell.alarm.tellings import Known
+from nightbell.alarm.tellings import Tellings
 from nightbell.evaluate.columns import NO_MS
 from nightbell.journal.facts import AnyFact
 from nightbell.journal.group import VOLATILE_SEQ, Group, no_readings
@@ -285,14 +286,14 @@ class Evaluation:
         alarm.version -= 1
         return view
 
-    def known_follows(self) -> Mapping[int, Known]:
+    def known_follows(self) -> Tellings:
         """What the journal says of each follow that has not ended, by number."""
         return self._fold.book.tellings
 
-    def known_sharers(self) -> frozenset[int]:
+    def known_sharers(self) -> NDArray[np.int64]:
         """The sharers the journal knows."""
         added_ms = self._fold.evaluation.columns.sharers.used("added_ms")
-        return frozenset(np.flatnonzero(added_ms != NO_MS).tolist())
+        return np.flatnonzero(added_ms != NO_MS)
 
     def clock_offsets(self) -> dict[tuple[int, int], int]:
         """What was learned of uploaders' clocks: true time minus theirs, ms, by sharer and source."""
