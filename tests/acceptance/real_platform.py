@@ -39,8 +39,8 @@ class RealPlatform:
         self._environment = {"NIGHTBELL_CANARY": "false"} | environment
         self.process: asyncio.subprocess.Process
 
-    async def start(self) -> None:
-        """Start, and wait until the door is open."""
+    async def start(self, port: int = 0) -> None:
+        """Start on this port, or a free one, and wait until the door is open."""
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -49,7 +49,7 @@ class RealPlatform:
             "--data",
             str(self.folder),
             "--listen",
-            "127.0.0.1:0",
+            f"127.0.0.1:{port}",
             *self._options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -86,6 +86,11 @@ class RealPlatform:
     async def __aexit__(self, *_: object) -> None:
         """Stop in order."""
         await self.kill(signal.SIGTERM)
+
+    @property
+    def port(self) -> int:
+        """Where it answers."""
+        return int(self.url.rpartition(":")[2])
 
     def client(self, secret: str = "") -> httpx.AsyncClient:
         """An HTTP client that holds a key."""
