@@ -133,17 +133,15 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[Scene]:
     """All is well: a first reading is acknowledged, and Ben's screen shows it."""
-    platform = RealPlatform(folder)
-    await platform.start()
-    try:
+    async with RealPlatform(folder) as platform:
         opened = Scene(platform)
         await opened.open_screen()
-        assert (await opened.phone.measure(112)).status_code == 200
-        await opened.heard("reading", lambda reading: reading["level_mgdl"] == 112 and reading["kept"])
-        yield opened
-        await opened.leave()
-    finally:
-        await platform.kill()
+        try:
+            assert (await opened.phone.measure(112)).status_code == 200
+            await opened.heard("reading", lambda reading: reading["level_mgdl"] == 112 and reading["kept"])
+            yield opened
+        finally:
+            await opened.leave()
 
 
 def journal_files(folder: Path) -> list[Path]:
