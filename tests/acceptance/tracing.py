@@ -1,6 +1,7 @@
 """strace, to make system calls of a process fail from outside."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -71,7 +72,8 @@ async def tampered(
         assert b" attached" in said, said.decode()
         yield
     finally:
-        tracing.send_signal(signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):  # it ends with what it traces
+            tracing.send_signal(signal.SIGINT)
         async with asyncio.timeout(_ASKS_S_MAX):
             await tracing.communicate()
     said = await asyncio.to_thread(trace.read_bytes)
