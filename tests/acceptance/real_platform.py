@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -39,9 +40,10 @@ class RealPlatform:
         self._environment = {"NIGHTBELL_CANARY": "false"} | environment
         self.process: asyncio.subprocess.Process
 
-    async def start(self, port: int = 0) -> None:
-        """Start on this port, or a free one, and wait until the door is open."""
+    async def start(self, port: int = 0, *, under: Sequence[str] = ()) -> None:
+        """Start on this port, or a free one, under another command if any; wait until the door is open."""
         self.process = await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             "-m",
             "nightbell.cli.main",

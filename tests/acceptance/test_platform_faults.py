@@ -7,9 +7,10 @@ phone sends again what it still has, the platform is killed and started, and eve
 
 import asyncio
 import resource
+import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.app.control_words import Health, Nothing
 from nightbell.words.clock import from_ms
 from tests.acceptance.real_platform import RealPlatform
-from tests.acceptance.tracing import can_attach, tampered
+from tests.acceptance.tracing import can_attach, tampered, tampered_from_birth
 from tests.simulators.screen import Event, Screen
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -113,6 +114,11 @@ class Scene:
         port = self.platform.port
         await self.platform.kill()
         await self.platform.start(port)
+
+    async def stopped_and_started(self, *, under: Sequence[str]) -> None:
+        port = self.platform.port
+        await self.platform.kill(signal.SIGTERM)
+        await self.platform.start(port, under=under)
 
     async def kept(self) -> Counter[int]:
         """How often Ben finds each reading, by when it was measured."""
@@ -223,6 +229,26 @@ async def test_a_low_that_was_never_kept_rings_on_after_a_kill_though_no_phone_s
         if not shown.data["people"][0]["alarms"]:
             assert (await ana.rang()).data["alarm"] != before.data["alarm"]
         assert await ana.lows() == ["ringing", "resolved"]
+        await assert_heals_and_kept_all_once(ana)
+
+
+@needs_attaching
+async def test_a_platform_that_starts_while_the_disk_refuses_opens_its_door_and_rings(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    refusing = tampered_from_birth(
+        "fdatasync,fsync:error=EIO", paths=journal_files(data / "journal"), trace=tmp_path / "trace"
+    )
+    async with scene(data) as ana:
+        await ana.stopped_and_started(under=refusing)
+        await ana.screen.close()
+        await ana.open_screen()
+
+        assert_refused(await ana.phone.measure(50))
+        assert (await ana.rang()).data["urgent"]
+        health = await ana.until_health(lambda health: not health.well)
+
+        assert BROKEN in health.failing
+        await ana.killed_and_started()
         await assert_heals_and_kept_all_once(ana)
 
 

@@ -46,6 +46,20 @@ def can_attach() -> bool:
 needs_strace = pytest.mark.skipif(not can_trace(), reason="needs strace and the right to trace")
 
 
+def _strace(inject: str, paths: Sequence[Path], trace: Path) -> list[str]:
+    calls = inject.partition(":")[0]
+    only = [word for path in paths for word in ("-P", str(path))]
+    return [str(STRACE), "-f", "-o", str(trace), "-e", f"trace={calls}", "-e", f"inject={inject}", *only]
+
+
+def tampered_from_birth(inject: str, *, paths: Sequence[Path], trace: Path) -> list[str]:
+    """What to put before a command to have its system calls fail for all its life, as in `tampered`.
+
+    The command stays what was started, and strace its grandchild: a kill meets the command.
+    """
+    return [*_strace(inject, paths, trace), "-D"]
+
+
 @asynccontextmanager
 async def tampered(
     process: asyncio.subprocess.Process, inject: str, *, paths: Sequence[Path], trace: Path
@@ -58,13 +72,9 @@ async def tampered(
         paths: The files; whatever they are. All that the calls touch if there are none.
         trace: Where strace writes what it saw.
     """
-    calls = inject.partition(":")[0]
-    only = [word for path in paths for word in ("-P", str(path))]
     tracing = await asyncio.create_subprocess_exec(
-        str(STRACE), "-f", "-p", str(process.pid), "-o", str(trace),
-        "-e", f"trace={calls}", "-e", f"inject={inject}", *only,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        *_strace(inject, paths, trace), "-p", str(process.pid), stderr=asyncio.subprocess.PIPE
+    )
     assert tracing.stderr is not None
     try:
         async with asyncio.timeout(_ASKS_S_MAX):

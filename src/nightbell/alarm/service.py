@@ -17,7 +17,7 @@ from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
 from nightbell.alarm.tellings import Known
 from nightbell.evaluate.columns import NO_MS
-from nightbell.journal.facts import AnyFact
+from nightbell.journal.facts import AnyFact, DoorOpened
 from nightbell.journal.group import VOLATILE_SEQ, Group, no_readings
 from nightbell.publish.reading import Reading
 from nightbell.words.conditions import Family
@@ -173,10 +173,13 @@ class Evaluation:
     def consume(self, group: Group) -> None:
         """A group of the journal; volatile ones too, so that alarms live while the journal cannot write.
 
-        Of a volatile one only readings and the tick count: what a person said was not written down, they were
-        told so, and it must not quiet anything.
+        Of a volatile one only readings, the tick and our own open door count: what a person said was not
+        written down, they were told so, and it must not quiet anything.
         """
-        self._waiting.append(group._replace(facts=()) if group.seq == VOLATILE_SEQ else group)
+        if group.seq == VOLATILE_SEQ:
+            ours = tuple(fact for fact in group.facts if isinstance(fact, DoorOpened))
+            group = group._replace(facts=ours)
+        self._waiting.append(group)
         self._consumed += 1
         self._wake.set()
 

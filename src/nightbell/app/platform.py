@@ -237,8 +237,9 @@ class Platform:
         self._server = make_server(app, self._tls)
         self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
         await prove_open(host, self.port, tls=self._tls is not None)
-        # Before the first tick: one that came sooner would take our own silence for everybody's.
-        await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
+        # Before the first tick: one that came sooner would take our own silence for everybody's. A disk that
+        # refuses now must not keep the bell from ringing: then it counts from memory, and health says why.
+        await self._try_to(self._mark_open)
         self.journal.begin()
         _log.info("door.opened", port=self.port)
 
@@ -283,6 +284,9 @@ class Platform:
         for group in groups:
             self.publish.consume(group)
             yield group
+
+    async def _mark_open(self, now_ms: int) -> None:
+        await self.journal.append_fact(DoorOpened(now_ms))
 
     async def _keep_at_last(self, readings: Sequence[Reading]) -> None:
         """Journal what rang once and was never kept. Where that fails again, it rings again all the same."""
