@@ -10,7 +10,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -65,7 +65,7 @@ from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
-from nightbell.publish.reading import READING_DTYPE
+from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
 from nightbell.watch.roster import Roster
 from nightbell.web.build import build_app
@@ -198,7 +198,7 @@ class Platform:
         await self.evaluation.start(
             self.journal, None if whole else lambda: known_facts(self.accounts, self.follows)
         )
-        self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
+        unkept = self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
         self.history.restore(self._remembered(self.journal.replay(replay_after)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
             _log.warning("journal.recovered", what=sentence)
@@ -215,6 +215,7 @@ class Platform:
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
         await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
         await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
+        await self._try_to(lambda _: self._keep_at_last(unkept))
         await self._open_door(host)
         self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
 
@@ -237,8 +238,9 @@ class Platform:
         self._server = make_server(app, self._tls, quick=quick_way(house.door, self.clock))
         self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
         await prove_open(host, self.port, tls=self._tls is not None)
-        # Before the first tick: one that came sooner would take our own silence for everybody's.
-        await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
+        # Before the first tick: one that came sooner would take our own silence for everybody's. A disk that
+        # refuses now must not keep the bell from ringing: then it counts from memory, and health says why.
+        await self._try_to(self._mark_open)
         self.journal.begin()
         _log.info("door.opened", port=self.port)
 
@@ -283,6 +285,15 @@ class Platform:
         for group in groups:
             self.publish.remember(group)
             yield group
+
+    async def _mark_open(self, now_ms: int) -> None:
+        await self.journal.append_fact(DoorOpened(now_ms))
+
+    async def _keep_at_last(self, readings: Sequence[Reading]) -> None:
+        """Journal what rang once and was never kept. Where that fails again, it rings again all the same."""
+        if readings:
+            _log.warning("journal.kept_at_last", readings=len(readings))
+            await self.journal.append(live=readings, backfill=())
 
     def _roster(self, now_ms: int) -> Roster:
         return roster_of(
