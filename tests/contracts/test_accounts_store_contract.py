@@ -10,83 +10,46 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from nightbell.account.book import Keys, People
 from nightbell.account.person import Person
-from nightbell.account.ports import (
-    AccountChange,
-    LoadedAccounts,
-    StoredKey,
-    StoredPerson,
-    StoredSession,
-    StoredShare,
-)
+from nightbell.account.ports import AccountChange, StoredKey, StoredPerson, StoredSession, StoredShare
 from nightbell.account.share import ShareCredential
 from nightbell.adapters.stores.files.keys import FileKeyFolder
-from nightbell.adapters.stores.memory.accounts import (
-    MemoryKeyFolder,
-)
+from nightbell.adapters.stores.memory.accounts import MemoryKeyFolder
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
-from nightbell.follow.book import FollowBook
 from nightbell.follow.defaults import default_limits
 from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.limits import Hours
 from nightbell.follow.look import GENESIS, Look, chained, first_broken
-from nightbell.follow.ports import FollowChange, LoadedFollows, StoredInvitation
+from nightbell.follow.ports import FollowChange, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
+from tests.contracts.taken_over import follows_in, keys_in, people_in
 from tests.household import ANAS_PASSWORD, NOW_MS, FactsKept, House, Stores, assemble, memory_stores
 
-ANA = Person(
-    "00000001-0000-4000-8000-000000000001",
-    "Ana",
-    "ana@example.org",
-    Unit.MMOL,
-    "Europe/Lisbon",
-    0,
-    hidden=False,
-    created_ms=5,
+ANAS, BENS, KEYS, SHARES, INVS, FOLLOWS, TWINS, EVES, OTHERS = (
+    f"{n:08d}-0000-4000-8000-{n:012d}" for n in range(1, 10)
 )
-BEN = Person(
-    "00000002-0000-4000-8000-000000000002", "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6
-)
-KEY = StoredKey(
-    "00000003-0000-4000-8000-000000000003",
-    3,
-    "00000001-0000-4000-8000-000000000001",
-    "publish",
-    "pump",
-    b"\x01" * 32,
-    7,
-    0,
-)
-SHARE = StoredShare(
-    ShareCredential(
-        "00000004-0000-4000-8000-000000000004", "Ana", "00000001-0000-4000-8000-000000000001", 4, 8
-    ),
-    "phc",
-)
-SESSION = StoredSession(b"\x02" * 32, "00000004-0000-4000-8000-000000000004", 9, 10)
-INVITATION = StoredInvitation(
-    "00000005-0000-4000-8000-000000000005",
-    b"\x03" * 32,
-    "00000001-0000-4000-8000-000000000001",
-    may_see_graph=True,
-    may_be_told=False,
-    expires_ms=99,
-)
+"""Ids of them all."""
+
+ANA = Person(ANAS, "Ana", "ana@example.org", Unit.MMOL, "Europe/Lisbon", 0, hidden=False, created_ms=5)
+BEN = Person(BENS, "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6)
+KEY = StoredKey(KEYS, 3, ANAS, "publish", "pump", b"\x01" * 32, 7, 0)
+SHARE = StoredShare(ShareCredential(SHARES, "Ana", ANAS, 4, 8), "phc")
+SESSION = StoredSession(b"\x02" * 32, SHARES, 9, 10)
+INVITATION = StoredInvitation(INVS, b"\x03" * 32, ANAS, may_see_graph=True, may_be_told=False, expires_ms=99)
 FOLLOW = Follow(
-    id="00000006-0000-4000-8000-000000000006",
+    id=FOLLOWS,
     number=0,
-    sharer="00000001-0000-4000-8000-000000000001",
+    sharer=ANAS,
     sharer_number=0,
-    follower="00000002-0000-4000-8000-000000000002",
+    follower=BENS,
     state=FollowState.PAUSED,
     may_see_graph=False,
     may_be_told=True,
     limits=default_limits(Unit.MMOL),
     since_ms=11,
-    paused_by="00000002-0000-4000-8000-000000000002",
+    paused_by=BENS,
 )
 TWO_PEOPLE = AccountChange(people=(StoredPerson(ANA, "phc"), StoredPerson(BEN, "")))
 
@@ -142,27 +105,6 @@ async def files(tmp_path: Path) -> AsyncIterator[Opened]:
 def modes_below(folder: Path) -> dict[str, int]:
     """Who may read each file and folder."""
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
-
-
-def people_in(loaded: LoadedAccounts) -> list[StoredPerson]:
-    """People as a book holds them that took the columns over."""
-    people = People()
-    people.load(loaded.people)
-    return [people.stored(person) for person in people.everybody()]
-
-
-def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
-    """Keys as a book holds them that took the columns over."""
-    keys = Keys()
-    keys.load(loaded.keys)
-    return [key for person in people_in(loaded) for key in keys.of_person(person.person.id)]
-
-
-def follows_in(loaded: LoadedFollows) -> list[Follow]:
-    """Follows as a book holds them that took the columns over, ended ones too."""
-    book = FollowBook()
-    book.load(loaded.follows)
-    return list(book.some(range(book.next_number)))
 
 
 # Accounts
@@ -387,10 +329,8 @@ async def test_a_failed_write_leaves_the_old_list(files: Opened, tmp_path: Path)
 
 async def test_a_commit_is_all_or_nothing(files: Opened) -> None:
     await files.stores.accounts.commit(TWO_PEOPLE)
-    eve = msgspec.structs.replace(BEN, id="00000008-0000-4000-8000-000000000008", name="Eve")
-    twin = msgspec.structs.replace(
-        BEN, id="00000007-0000-4000-8000-000000000007", name="ANA"
-    )  # the name is taken
+    eve = msgspec.structs.replace(BEN, id=EVES, name="Eve")
+    twin = msgspec.structs.replace(BEN, id=TWINS, name="ANA")  # the name is taken
 
     with pytest.raises(PlatformError) as failed:
         await files.stores.accounts.commit(
@@ -406,10 +346,8 @@ async def test_a_number_or_a_pair_of_people_is_never_taken_twice(files: Opened) 
     await files.stores.follows.commit(FollowChange(follows=(FOLLOW,)))
 
     for wrong in (
-        msgspec.structs.replace(
-            FOLLOW, id="00000009-0000-4000-8000-000000000009", follower="00000001-0000-4000-8000-000000000001"
-        ),
-        msgspec.structs.replace(FOLLOW, id="00000009-0000-4000-8000-000000000009", number=1),
+        msgspec.structs.replace(FOLLOW, id=OTHERS, follower=ANAS),
+        msgspec.structs.replace(FOLLOW, id=OTHERS, number=1),
     ):
         with pytest.raises(PlatformError):
             await files.stores.follows.commit(FollowChange(follows=(wrong,)))
