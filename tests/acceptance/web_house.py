@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import httpx
@@ -61,11 +61,11 @@ Found = TypeVar("Found")
 class NoCheckpoints:
     """A house in memory keeps none."""
 
-    async def newest(self) -> bytes | None:
+    async def newest(self) -> Sequence[bytes] | None:
         """There is never one."""
         return None
 
-    async def keep(self, dumped: bytes) -> None:
+    async def keep(self, parts: Sequence[bytes]) -> None:
         """Let it go."""
 
 

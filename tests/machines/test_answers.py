@@ -3,7 +3,7 @@
 Method: the real accounts, follows, journal and fold, over stores in memory.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -30,11 +30,11 @@ START_MS = 1_767_225_600_000
 class Forgotten:
     """A checkpoint store of a machine that was just unpacked."""
 
-    async def newest(self) -> bytes | None:
+    async def newest(self) -> Sequence[bytes] | None:
         return None
 
-    async def keep(self, dumped: bytes) -> None:
-        assert dumped
+    async def keep(self, parts: Sequence[bytes]) -> None:
+        assert parts
 
 
 class Heard:

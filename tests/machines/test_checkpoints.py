@@ -1,11 +1,13 @@
 """Goal: a checkpoint never knows of an alarm that the ledger does not. Method: a ledger that lags behind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
+import pytest
 
 from nightbell.adapters.stores.memory.journal import MemoryJournalStore
 from nightbell.alarm.effects import AlarmState, Effects
+from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.service import Evaluation
 from nightbell.journal.group import Group
 from nightbell.journal.service import Journal
@@ -18,13 +20,13 @@ class Kept:
     """A checkpoint store."""
 
     def __init__(self) -> None:
-        self.dumped: bytes | None = None
+        self.dumped: Sequence[bytes] | None = None
 
-    async def newest(self) -> bytes | None:
+    async def newest(self) -> Sequence[bytes] | None:
         return self.dumped
 
-    async def keep(self, dumped: bytes) -> None:
-        self.dumped = dumped
+    async def keep(self, parts: Sequence[bytes]) -> None:
+        self.dumped = parts
 
 
 class Ledger:
@@ -96,6 +98,23 @@ async def test_a_ledger_that_lost_its_end_gets_the_alarm_again() -> None:
     assert lost.told[0].notifications[0].id == first
 
 
+@pytest.mark.parametrize(
+    "damaged", [[], [b"?"], [bytes(8), b"no state"], [bytes(8), *AlarmFold().dump()[:-1]]]
+)
+async def test_a_checkpoint_of_another_form_costs_a_longer_start_only(damaged: list[bytes]) -> None:
+    scene, kept, ledger = an_urgent_low(), Kept(), Ledger()
+    kept.dumped = damaged
+    evaluation = Evaluation(ledger, kept)
+
+    folded_upto = await evaluation.load(written_seq=0)
+    for group in scene.groups:
+        evaluation.consume(group)
+    await evaluation.close()
+
+    assert folded_upto == 0
+    assert [note.kind.value for effects in ledger.told for note in effects.notifications] == ["ring"]
+
+
 async def test_an_empty_journal_starts_an_empty_evaluation() -> None:
     journal = Journal(MemoryJournalStore(), ManualClock(START_MS))
     await journal.start()
@@ -117,7 +136,7 @@ async def test_what_people_chose_before_the_journal_begins_is_not_forgotten() ->
     evaluation = Evaluation(ledger, Kept())
 
     await evaluation.load(written_seq=0)
-    await evaluation.start(Remaining(readings), lambda: facts)
+    await evaluation.start(Remaining(readings), lambda: iter(facts))
 
     assert [note.kind.value for effects in ledger.told for note in effects.notifications] == ["ring"]
     await evaluation.close()

@@ -5,7 +5,7 @@ reading when it happened" is the same wherever batches begin and end.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -34,14 +34,14 @@ from nightbell.journal.facts import (
 )
 from nightbell.journal.group import Group
 from nightbell.words.conditions import Condition, Family
+from nightbell.words.table import Part
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class _Dump(msgspec.Struct, frozen=True):
     version: int
     upto_seq: int
-    fold: bytes
     tellings: TellingsState
     alarms: list[Alarm]
     snoozes: list[tuple[int, Family, int]]
@@ -183,35 +183,35 @@ class AlarmFold:
         ended = Reason.LIMIT_CHANGED if told else Reason.FOLLOW_ENDED
         return Cause(fact.at_ms, newest, Reason.LIMIT_CHANGED, ended, fact.by, others)
 
-    def dump(self) -> bytes:
-        """The whole state, for a checkpoint."""
-        return msgspec.msgpack.encode(
-            _Dump(
-                _VERSION,
-                self.upto_seq,
-                self.evaluation.dump(),
-                self.book.tellings.state(),
-                list(self.book.alarms.values()),
-                [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
-                [(sharer, source, offset_ms) for (sharer, source), offset_ms in self.clocks.items()],
-            )
+    def dump(self) -> list[bytes]:
+        """The whole state, for a checkpoint: one part that describes it, then columns."""
+        described = _Dump(
+            _VERSION,
+            self.upto_seq,
+            self.book.tellings.state(),
+            list(self.book.alarms.values()),
+            [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
+            [(sharer, source, offset_ms) for (sharer, source), offset_ms in self.clocks.items()],
         )
+        return [msgspec.msgpack.encode(described), *self.book.tellings.parts(), *self.evaluation.dump()]
 
     @classmethod
-    def load(cls, dumped: bytes) -> "AlarmFold":
-        """The fold that `dumped` was taken from.
+    def load(cls, parts: Iterable[Part]) -> "AlarmFold":
+        """The fold that `parts` were taken from.
 
         Raises:
-            ValueError: It was made by another version or is damaged. Replay the journal instead.
+            ValueError: They were made by another version or are damaged. Replay the journal instead.
         """
-        dump = msgspec.msgpack.decode(dumped, type=_Dump)
+        some = iter(parts)
+        dump = msgspec.msgpack.decode(next(some), type=_Dump)
         if dump.version != _VERSION:
             raise ValueError(f"checkpoint of version {dump.version}, not {_VERSION}")
         fold = cls()
-        fold.evaluation, fold.upto_seq = Fold.load(dump.fold), dump.upto_seq
-        fold.book.tellings.restore(dump.tellings)
+        fold.upto_seq = dump.upto_seq
+        fold.book.tellings.restore(dump.tellings, some)
         fold.book.restore(dump.alarms, dump.snoozes)
         fold.clocks = {(sharer, source): offset_ms for sharer, source, offset_ms in dump.clocks}
+        fold.evaluation = Fold.load(some)
         return fold
 
 

@@ -1,10 +1,11 @@
 """What the service of alarms needs of the world."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from nightbell.alarm.effects import Effects
 from nightbell.journal.group import Group
+from nightbell.words.table import Part
 
 
 class EffectsTaker(Protocol):
@@ -23,11 +24,11 @@ class EffectsTaker(Protocol):
 class CheckpointStore(Protocol):
     """Where the fold's state is kept between starts. Losing it costs a longer start, nothing else."""
 
-    async def newest(self) -> bytes | None:
-        """The newest checkpoint, or None if there is none or it cannot be read."""
+    async def newest(self) -> Sequence[Part] | None:
+        """The parts of the newest checkpoint, or None if there is none or it cannot be read."""
         ...
 
-    async def keep(self, dumped: bytes) -> None:
+    async def keep(self, parts: Sequence[bytes]) -> None:
         """Replace it, atomically.
 
         Raises:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -30,6 +31,12 @@ PAUSE_S: Final = 0.1
 CHECKPOINT_EVERY_S: Final = 60.0
 """Source: alarm-engine practice; a start then replays a minute of journal at most."""
 
+CHECKPOINT_EVERY_S_MAX: Final = 600.0
+"""Ten minutes of a million sharers are two million readings: some seconds of replay."""
+
+CHECKPOINT_SHARE: Final = 1 / 2000
+"""How much of its time the loop may stand still while the state is copied: 0.3 s in ten minutes."""
+
 LAST_LINE: Final = 2_000_000_000
 """Number of the line that closes an alarm of which track was lost: after every other."""
 
@@ -41,10 +48,18 @@ _SEQ_BYTES: Final = 8
 REPLAY_GROUPS: Final = 256
 """Groups folded at once when catching up."""
 
+FACTS_AT_ONCE: Final = 1_000
+"""Facts that are taken over at a start before others have the loop."""
+
 READINGS_AT_ONCE: Final = 1_000
 """Readings folded at once, a last group apart: some 3 ms, and already as fast as larger batches."""
 
 _log = structlog.get_logger()
+
+
+def checkpoint_every_s(copied_in_s: float) -> float:
+    """How long after one checkpoint the next one is due: the longer it holds us up, the later."""
+    return min(max(CHECKPOINT_EVERY_S, copied_in_s / CHECKPOINT_SHARE), CHECKPOINT_EVERY_S_MAX)
 
 
 class SharerState(NamedTuple):
@@ -80,6 +95,7 @@ class Evaluation:
         self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._tasks: list[asyncio.Task[None]] = []
         self._told_seq = 0
+        self._checkpoint_every_s = CHECKPOINT_EVERY_S
         self.set_aside = 0
 
     async def load(self, *, written_seq: int) -> int:
@@ -92,20 +108,20 @@ class Evaluation:
         Returns:
             The newest durable group folded in; `start` will want those after it.
         """
-        dumped = await self._checkpoints.newest()
-        if dumped is None:
+        parts = await self._checkpoints.newest()
+        if parts is None:
             return 0
         try:
-            told_seq = int.from_bytes(dumped[:_SEQ_BYTES], "little")
+            told_seq = int.from_bytes(parts[0], "little")
             if told_seq > written_seq:
                 _log.warning("checkpoint.refused", why="the ledger holds less")
                 return 0
-            self._fold, self._told_seq = AlarmFold.load(dumped[_SEQ_BYTES:]), told_seq
-        except ValueError as problem:
+            self._fold, self._told_seq = AlarmFold.load(parts[1:]), told_seq
+        except (ValueError, IndexError, StopIteration) as problem:
             _log.warning("checkpoint.refused", why=str(problem))
         return self._fold.upto_seq
 
-    async def start(self, journal: Replays, known: Callable[[], Sequence[AnyFact]] | None = None) -> None:
+    async def start(self, journal: Replays, known: Callable[[], Iterator[AnyFact]] | None = None) -> None:
         """Catch up with the journal, and go on.
 
         Args:
@@ -114,7 +130,10 @@ class Evaluation:
                 without a checkpoint, what people chose before it would be missing while it is replayed.
         """
         if self._fold.upto_seq == 0 and known is not None:
-            self._take([Group(0, 0, tuple(known()), no_readings(), 0)])
+            facts = known()
+            while some_facts := tuple(islice(facts, FACTS_AT_ONCE)):
+                self._take([Group(0, 0, some_facts, no_readings(), 0)])
+                await asyncio.sleep(0)
         some: list[Group] = []
         for group in journal.replay(self._fold.upto_seq):
             some.append(group)
@@ -248,14 +267,18 @@ class Evaluation:
         await asyncio.sleep(CHECKPOINT_EVERY_S)
         while True:
             kept = await self.keep_checkpoint()
-            await asyncio.sleep(CHECKPOINT_EVERY_S if kept else CHECKPOINT_AGAIN_S)
+            await asyncio.sleep(self._checkpoint_every_s if kept else CHECKPOINT_AGAIN_S)
 
     async def keep_checkpoint(self) -> bool:
         """Keep a checkpoint, unless the ledger does not hold yet what this state has told; whether it was."""
         if self._taker.written_seq < self._told_seq:
             return False
+        loop = asyncio.get_running_loop()
         try:
-            await self._checkpoints.keep(self._told_seq.to_bytes(_SEQ_BYTES, "little") + self._fold.dump())
+            began = loop.time()
+            parts = [self._told_seq.to_bytes(_SEQ_BYTES, "little"), *self._fold.dump()]
+            self._checkpoint_every_s = checkpoint_every_s(loop.time() - began)
+            await self._checkpoints.keep(parts)
         except Exception as problem:  # noqa: BLE001 without a checkpoint the next start is longer, no more
             _log.warning("checkpoint.not_kept", why=type(problem).__name__)
         return True

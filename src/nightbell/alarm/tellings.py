@@ -11,7 +11,7 @@ from nightbell.follow.limits import Bounds, Telling
 from nightbell.follow.packed import FollowColumns
 from nightbell.follow.standing import derived
 from nightbell.journal.facts import FollowSet
-from nightbell.words.table import NO_ROW, Table
+from nightbell.words.table import NO_ROW, Part, Table
 
 _COLUMNS = (
     ("sharer", np.int32, NO_ROW),
@@ -39,10 +39,9 @@ class Known(NamedTuple):
 
 
 class TellingsState(NamedTuple):
-    """Everything, for a checkpoint."""
+    """Everything but the columns, for a checkpoint."""
 
     rows: int
-    columns: dict[str, bytes]
     choices: list[tuple[Telling, ...]]
     zones: list[str]
     bounds: list[Bounds]
@@ -151,12 +150,16 @@ class Tellings(Mapping[int, Known]):
         return int(self._table["sharer"][follow]) if follow < self._table.count else NO_ROW
 
     def state(self) -> TellingsState:
-        """Everything, for a checkpoint."""
-        return TellingsState(self._table.count, self._table.state(), self._choices, self._zones, self._bounds)
+        """Everything but the columns, for a checkpoint."""
+        return TellingsState(self._table.count, self._choices, self._zones, self._bounds)
 
-    def restore(self, state: TellingsState) -> None:
-        """Become what `state` was taken from."""
-        self._table.restore(state.rows, state.columns)
+    def parts(self) -> list[bytes]:
+        """The columns, for a checkpoint."""
+        return self._table.parts()
+
+    def restore(self, state: TellingsState, parts: Iterator[Part]) -> None:
+        """Become what these were taken from."""
+        self._table.restore(state.rows, parts)
         for choice in state.choices:
             _intern(self._choices, self._choice_rows, choice)
         for zone in state.zones:

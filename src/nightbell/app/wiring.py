@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import msgspec
 
@@ -59,17 +59,16 @@ class FollowFacts:
         return self._journal.append_fact(FollowSet(**msgspec.structs.asdict(fact)))
 
 
-def known_facts(accounts: Accounts, follows: Follows) -> list[AnyFact]:
+def known_facts(accounts: Accounts, follows: Follows) -> Iterator[AnyFact]:
     """Sharers and follows as their store has them, as if the journal had just said so."""
-    facts: list[AnyFact] = [
-        SharerAdded(person.created_ms, person.sharer) for person in accounts.people() if person.sharer >= 0
-    ]
+    for sharer in accounts.people():
+        if sharer.sharer >= 0:
+            yield SharerAdded(sharer.created_ms, sharer.sharer)
     for follow in follows.everybody():
         person = accounts.person(follow.follower)
         said = standing(follow, person.zone if person else "UTC", by="", at_ms=follow.since_ms)
         if isinstance(said, Standing):
-            facts.append(FollowSet(**msgspec.structs.asdict(said)))
-    return facts
+            yield FollowSet(**msgspec.structs.asdict(said))
 
 
 def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]]:

@@ -1,6 +1,6 @@
 """The fold: journal groups in, transitions out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -14,16 +14,14 @@ from nightbell.evaluate.readings import Batch
 from nightbell.evaluate.transition import Folded, in_order, place_of_fact, place_of_reading, place_of_tick
 from nightbell.follow.limits import Bounds
 from nightbell.journal.group import Group
+from nightbell.words.table import Part
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class _Dump(msgspec.Struct, frozen=True):
     version: int
     counts: tuple[int, int]
-    sharers: dict[str, bytes]
-    rings: dict[str, bytes]
-    follows: dict[str, bytes]
     bounds: list[Bounds]
     door_open_ms: int
     last_tick_ms: int
@@ -76,37 +74,35 @@ class Fold:
             if len(seen.batch.sharer):
                 parts.append(judge(self.columns, seen))
 
-    def dump(self) -> bytes:
-        """The whole state, for a checkpoint."""
+    def dump(self) -> list[bytes]:
+        """The whole state, for a checkpoint: one part that describes it, then its columns."""
         columns = self.columns
-        return msgspec.msgpack.encode(
-            _Dump(
-                _VERSION,
-                (columns.sharers.count, columns.follows.count),
-                columns.sharers.state(),
-                columns.rings.state(),
-                columns.follows.state(),
-                columns.known_bounds(),
-                columns.door_open_ms,
-                columns.last_tick_ms,
-            )
+        described = _Dump(
+            _VERSION,
+            (columns.sharers.count, columns.follows.count),
+            columns.known_bounds(),
+            columns.door_open_ms,
+            columns.last_tick_ms,
         )
+        tables = (columns.sharers, columns.rings, columns.follows)
+        return [msgspec.msgpack.encode(described), *(part for table in tables for part in table.parts())]
 
     @classmethod
-    def load(cls, dumped: bytes) -> "Fold":
-        """The fold that `dumped` was taken from.
+    def load(cls, parts: Iterable[Part]) -> "Fold":
+        """The fold that `parts` were taken from; takes just them.
 
         Raises:
-            ValueError: It was made by another version, or is damaged. Replay the journal instead.
+            ValueError: They were made by another version, or are damaged. Replay the journal instead.
         """
-        dump = msgspec.msgpack.decode(dumped, type=_Dump)
+        some = iter(parts)
+        dump = msgspec.msgpack.decode(next(some), type=_Dump)
         if dump.version != _VERSION:
             raise ValueError(f"checkpoint of version {dump.version}, not {_VERSION}")
         fold = cls()
         columns = fold.columns
-        columns.sharers.restore(dump.counts[0], dump.sharers)
-        columns.rings.restore(dump.counts[0], dump.rings)
-        columns.follows.restore(dump.counts[1], dump.follows)
+        columns.sharers.restore(dump.counts[0], some)
+        columns.rings.restore(dump.counts[0], some)
+        columns.follows.restore(dump.counts[1], some)
         for bounds in dump.bounds:
             columns.intern(bounds)
         columns.door_open_ms, columns.last_tick_ms = dump.door_open_ms, dump.last_tick_ms

@@ -1,6 +1,6 @@
 """Tables: columns of equal length that grow together. How a million of anything is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Column = NDArray[Any]
 """One column; each has a type of its own, given in its table's spec."""
+
+Part = bytes | memoryview
+"""What a column is kept as."""
 
 NO_ROW: Final = -1
 
@@ -65,14 +68,18 @@ class Table:
                 self.columns[name][first : first + count] = values
         return first
 
-    def state(self) -> dict[str, bytes]:
-        """Everything in use, for a checkpoint."""
-        return {name: self.used(name).tobytes() for name, _, _ in self._spec}
+    def parts(self) -> list[bytes]:
+        """A copy of every column in use, in their order, for a checkpoint."""
+        return [self.used(name).tobytes() for name, _, _ in self._spec]
 
-    def restore(self, count: int, state: Mapping[str, bytes]) -> None:
-        """Become what `state` was taken from."""
+    def restore(self, count: int, parts: Iterator[Part]) -> None:
+        """Become what `parts` was taken from, which gives this table's parts next.
+
+        Raises:
+            ValueError: A part does not hold so many rows.
+        """
         if count:
             self.reach(count - 1)
         for name, _, _ in self._spec:
-            kept = np.frombuffer(state[name], self.columns[name].dtype)
+            kept = np.frombuffer(next(parts), self.columns[name].dtype)
             self.columns[name][:count] = kept.reshape(self.columns[name][:count].shape)
