@@ -1,5 +1,6 @@
 """How long things took, counted in steps: filled with many values at once, read when somebody asks."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -21,9 +22,10 @@ class Histogram:
         bounds_s: Upper bounds of the steps in seconds, rising; one more step holds all that is above.
     """
 
-    __slots__ = ("_bounds_s", "_counts", "sum_s")
+    __slots__ = ("_bounds_s", "_counts", "_steps", "sum_s")
 
     def __init__(self, bounds_s: tuple[float, ...]) -> None:
+        self._steps = bounds_s
         self._bounds_s = np.array(bounds_s, np.float64)
         self._counts = np.zeros(len(bounds_s) + 1, np.int64)
         self.sum_s = 0.0
@@ -38,7 +40,7 @@ class Histogram:
     def add_one(self, duration_s: float) -> None:
         """Count one."""
         duration_s = max(duration_s, 0.0)
-        self._counts[int(np.searchsorted(self._bounds_s, duration_s))] += 1
+        self._counts[bisect_left(self._steps, duration_s)] += 1
         self.sum_s += duration_s
 
     @property
@@ -49,7 +51,7 @@ class Histogram:
     def upto(self) -> Iterator[tuple[float, int]]:
         """Each bound with how many were at or below it; the last bound is infinity."""
         counts = np.cumsum(self._counts).tolist()
-        yield from zip([*self._bounds_s.tolist(), float("inf")], counts, strict=True)
+        yield from zip([*self._steps, float("inf")], counts, strict=True)
 
     def within_s(self, share: float) -> float:
         """The bound below which this share of all lies; infinity above the last bound, -1 if there are none.

@@ -1,7 +1,7 @@
 """How old readings are at our door and on the disk: gathered by groups, counted many at a time.
 
 `consume` keeps a reference and adds a number; counting waits until thousands are together or somebody asks,
-so that a reading costs some ten nanoseconds.
+so that nothing is done for a single reading.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.journal.group import VOLATILE_SEQ, Group
-from nightbell.publish.reading import LIVE_AGE_MS_MAX
+from nightbell.publish.reading import LIVE_AGE_MS_MAX, READING_DTYPE
 from nightbell.words.histogram import HUMAN_S, QUICK_S, Histogram
 
 COUNT_AT: Final = 4096
@@ -51,12 +51,12 @@ class ReadingAges:
     def _count(self) -> None:
         if not self._groups:
             return
-        readings = [group for group, _ in self._groups]
-        measured_ms = np.concatenate([group["measured_ms"] for group in readings])
-        received_ms = np.concatenate([group["received_ms"] for group in readings])
-        recorded_ms = np.repeat(
-            [recorded for _, recorded in self._groups], [len(group) for group in readings]
-        )
+        groups = [readings for readings, _ in self._groups]
+        counts = [len(readings) for readings in groups]
+        # NumPy joins records field by field, at ten times the price of their bytes.
+        readings = np.frombuffer(b"".join([group.tobytes() for group in groups]), READING_DTYPE)
+        measured_ms, received_ms = readings["measured_ms"], readings["received_ms"]
+        recorded_ms = np.repeat([recorded for _, recorded in self._groups], counts)
         live = received_ms - measured_ms <= LIVE_AGE_MS_MAX
         self._received.add((received_ms - measured_ms)[live] / 1000)
         self._recorded.add((recorded_ms - received_ms)[live] / 1000)
