@@ -1,9 +1,12 @@
 """The cast of the tests and the services they live in: Ana shares; Ben and Cleo follow; Dan sees nothing."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from typing import Final, NamedTuple
 
+import msgspec
+import numpy as np
 from argon2 import PasswordHasher
+from numpy.typing import NDArray
 
 from nightbell.account.identity import FOLLOW, Identity
 from nightbell.account.person import Person
@@ -17,11 +20,14 @@ from nightbell.adapters.stores.memory.accounts import (
     MemoryKeyFolder,
     MemoryLookStore,
 )
+from nightbell.alarm.tellings import Tellings
 from nightbell.follow.access import Access
 from nightbell.follow.follow import Follow
+from nightbell.follow.packed import FollowColumns
 from nightbell.follow.ports import FollowStore, LookStore
 from nightbell.follow.service import Follows, NewFollow
 from nightbell.follow.standing import Ended, Standing
+from nightbell.journal.facts import FollowSet
 from nightbell.words.errors import ErrorCode, PlatformError
 
 NOW_MS: Final = 1_795_345_200_000
@@ -33,6 +39,22 @@ DAY_MS: Final = 24 * HOUR_MS
 
 ANAS_PASSWORD: Final = "ana's long password"
 BENS_PASSWORD: Final = "ben's long password"
+
+
+class KnownFacts(dict[int, Standing]):
+    """What somebody knows who replays the facts, by follow number."""
+
+    @property
+    def newest(self) -> int:
+        """The greatest number, -1 if none."""
+        return max(self, default=-1)
+
+    def suspects(self, columns: FollowColumns) -> NDArray[np.intp]:
+        """What the alarms' own table finds that may stand otherwise."""
+        tellings = Tellings()
+        for standing in self.values():
+            tellings.set(FollowSet(**msgspec.structs.asdict(standing)))
+        return tellings.suspects(columns)
 
 
 class FactsKept:
@@ -59,9 +81,9 @@ class FactsKept:
             self.facts.append(fact)
         return self._durable()
 
-    def known(self) -> Mapping[int, Standing]:
+    def known(self) -> KnownFacts:
         """What somebody knows who replays the facts."""
-        known: dict[int, Standing] = {}
+        known = KnownFacts()
         for fact in self.facts:
             if isinstance(fact, Standing):
                 known[fact.follow] = fact
@@ -111,7 +133,7 @@ class House:
         """Load what is stored and tell the journal what it does not know, as `app` does."""
         await self.accounts.start()
         await self.follows.start()
-        await self.accounts.reconcile(self.journal.sharers, NOW_MS)
+        await self.accounts.reconcile(np.array(self.journal.sharers, np.int64), NOW_MS)
         await self.follows.reconcile(self.journal.known(), NOW_MS)
 
     async def restarted(self) -> "House":

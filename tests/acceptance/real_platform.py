@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -41,9 +42,10 @@ class RealPlatform:
         self._environment = {"NIGHTBELL_CANARY": "false"} | environment
         self.process: asyncio.subprocess.Process
 
-    async def start(self) -> None:
-        """Start, and wait until the door is open."""
+    async def start(self, port: int = 0, *, under: Sequence[str] = ()) -> None:
+        """Start on this port, or a free one, under another command if any; wait until the door is open."""
         self.process = await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             "-m",
             "nightbell.cli.main",
@@ -51,7 +53,7 @@ class RealPlatform:
             "--data",
             str(self.folder),
             "--listen",
-            "127.0.0.1:0",
+            f"127.0.0.1:{port}",
             *self._options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -88,6 +90,11 @@ class RealPlatform:
     async def __aexit__(self, *_: object) -> None:
         """Stop in order."""
         await self.kill(signal.SIGTERM)
+
+    @property
+    def port(self) -> int:
+        """Where it answers."""
+        return int(self.url.rpartition(":")[2])
 
     def client(self, secret: str = "") -> httpx.AsyncClient:
         """An HTTP client that holds a key."""

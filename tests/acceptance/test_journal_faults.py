@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,23 +14,12 @@ import pytest
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.journal.group import VOLATILE_SEQ
 from nightbell.journal.recovery import Recovery
+from tests.acceptance.tracing import STRACE, needs_strace
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(110)]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 NOW_MS: Final = 1_795_346_306_000
-STRACE: Final = shutil.which("strace")
-
-
-def can_trace() -> bool:
-    """A container may have strace and yet not let it trace."""
-    if STRACE is None:
-        return False
-    tried = subprocess.run([STRACE, "-o", "/dev/null", "true"], check=False, capture_output=True)  # noqa: S603 ours
-    return tried.returncode == 0
-
-
-needs_strace = pytest.mark.skipif(not can_trace(), reason="needs strace and the right to trace")
 
 
 class Told(NamedTuple):

@@ -14,9 +14,7 @@ from nightbell.account.person import Person
 from nightbell.account.ports import AccountChange, StoredKey, StoredPerson, StoredSession, StoredShare
 from nightbell.account.share import ShareCredential
 from nightbell.adapters.stores.files.keys import FileKeyFolder
-from nightbell.adapters.stores.memory.accounts import (
-    MemoryKeyFolder,
-)
+from nightbell.adapters.stores.memory.accounts import MemoryKeyFolder
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
 from nightbell.follow.defaults import default_limits
@@ -26,28 +24,32 @@ from nightbell.follow.look import GENESIS, Look, chained, first_broken
 from nightbell.follow.ports import FollowChange, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
+from tests.contracts.taken_over import follows_in, keys_in, people_in
 from tests.household import ANAS_PASSWORD, NOW_MS, FactsKept, House, Stores, assemble, memory_stores
 
-ANA = Person("id-ana", "Ana", "ana@example.org", Unit.MMOL, "Europe/Lisbon", 0, hidden=False, created_ms=5)
-BEN = Person("id-ben", "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6)
-KEY = StoredKey("id-key", 3, "id-ana", "publish", "pump", b"\x01" * 32, 7, 0)
-SHARE = StoredShare(ShareCredential("id-share", "Ana", "id-ana", 4, 8), "phc")
-SESSION = StoredSession(b"\x02" * 32, "id-share", 9, 10)
-INVITATION = StoredInvitation(
-    "id-inv", b"\x03" * 32, "id-ana", may_see_graph=True, may_be_told=False, expires_ms=99
+ANAS, BENS, KEYS, SHARES, INVS, FOLLOWS, TWINS, EVES, OTHERS = (
+    f"{n:08d}-0000-4000-8000-{n:012d}" for n in range(1, 10)
 )
+"""Ids of them all."""
+
+ANA = Person(ANAS, "Ana", "ana@example.org", Unit.MMOL, "Europe/Lisbon", 0, hidden=False, created_ms=5)
+BEN = Person(BENS, "Ben", "", Unit.MGDL, "UTC", -1, hidden=True, created_ms=6)
+KEY = StoredKey(KEYS, 3, ANAS, "publish", "pump", b"\x01" * 32, 7, 0)
+SHARE = StoredShare(ShareCredential(SHARES, "Ana", ANAS, 4, 8), "phc")
+SESSION = StoredSession(b"\x02" * 32, SHARES, 9, 10)
+INVITATION = StoredInvitation(INVS, b"\x03" * 32, ANAS, may_see_graph=True, may_be_told=False, expires_ms=99)
 FOLLOW = Follow(
-    id="id-follow",
+    id=FOLLOWS,
     number=0,
-    sharer="id-ana",
+    sharer=ANAS,
     sharer_number=0,
-    follower="id-ben",
+    follower=BENS,
     state=FollowState.PAUSED,
     may_see_graph=False,
     may_be_told=True,
     limits=default_limits(Unit.MMOL),
     since_ms=11,
-    paused_by="id-ben",
+    paused_by=BENS,
 )
 TWO_PEOPLE = AccountChange(people=(StoredPerson(ANA, "phc"), StoredPerson(BEN, "")))
 
@@ -112,8 +114,9 @@ async def test_an_empty_store_loads_as_nothing(opened: Opened) -> None:
     loaded = await opened.stores.accounts.load()
     follows = await opened.stores.follows.load()
 
-    assert tuple(loaded) == ([], [], [], [], 0)
-    assert tuple(follows) == ([], [])
+    assert (people_in(loaded), keys_in(loaded)) == ([], [])
+    assert (loaded.shares, loaded.sessions, loaded.credentials_reserved) == ([], [], 0)
+    assert (follows_in(follows), follows.invitations) == ([], [])
     assert await opened.stores.looks.tail() == (0, GENESIS)
 
 
@@ -124,8 +127,8 @@ async def test_everything_that_was_committed_is_there_after_a_restart(opened: Op
 
     again = await (await opened.again()).accounts.load()
 
-    assert again.people == list(TWO_PEOPLE.people)
-    assert again.keys == [KEY]
+    assert people_in(again) == list(TWO_PEOPLE.people)
+    assert keys_in(again) == [KEY]
     assert again.shares == [SHARE]
     assert again.sessions == [SESSION]
 
@@ -144,10 +147,10 @@ async def test_a_row_with_the_same_id_is_replaced(opened: Opened) -> None:
     )
 
     loaded = await store.load()
-    assert loaded.people[1] == StoredPerson(moved, "new")
+    assert people_in(loaded)[1] == StoredPerson(moved, "new")
     assert loaded.shares[0].password == "new"
     assert loaded.sessions[0].used_ms == 500
-    assert len(loaded.people) == 2
+    assert len(people_in(loaded)) == 2
 
 
 async def test_dropped_sessions_are_gone(opened: Opened) -> None:
@@ -179,7 +182,7 @@ async def test_follows_and_invitations_are_there_after_a_restart(opened: Opened)
 
     again = await (await opened.again()).follows.load()
 
-    assert again.follows == [FOLLOW]
+    assert follows_in(again) == [FOLLOW]
     assert again.invitations == [INVITATION]
 
 
@@ -201,7 +204,7 @@ async def test_a_follow_is_replaced_and_a_used_invitation_goes_in_one_step(opene
     await store.commit(FollowChange(follows=(changed,), invitations_dropped=(INVITATION.id,)))
 
     loaded = await store.load()
-    assert loaded.follows == [changed]
+    assert follows_in(loaded) == [changed]
     assert loaded.invitations == []
 
 
@@ -326,8 +329,8 @@ async def test_a_failed_write_leaves_the_old_list(files: Opened, tmp_path: Path)
 
 async def test_a_commit_is_all_or_nothing(files: Opened) -> None:
     await files.stores.accounts.commit(TWO_PEOPLE)
-    eve = msgspec.structs.replace(BEN, id="id-eve", name="Eve")
-    twin = msgspec.structs.replace(BEN, id="id-twin", name="ANA")  # the name is taken
+    eve = msgspec.structs.replace(BEN, id=EVES, name="Eve")
+    twin = msgspec.structs.replace(BEN, id=TWINS, name="ANA")  # the name is taken
 
     with pytest.raises(PlatformError) as failed:
         await files.stores.accounts.commit(
@@ -335,7 +338,7 @@ async def test_a_commit_is_all_or_nothing(files: Opened) -> None:
         )
 
     assert failed.value.code is ErrorCode.NOT_DURABLE
-    assert len((await files.stores.accounts.load()).people) == 2
+    assert len(people_in(await files.stores.accounts.load())) == 2
 
 
 async def test_a_number_or_a_pair_of_people_is_never_taken_twice(files: Opened) -> None:
@@ -343,13 +346,13 @@ async def test_a_number_or_a_pair_of_people_is_never_taken_twice(files: Opened) 
     await files.stores.follows.commit(FollowChange(follows=(FOLLOW,)))
 
     for wrong in (
-        msgspec.structs.replace(FOLLOW, id="other", follower="id-ana"),
-        msgspec.structs.replace(FOLLOW, id="other", number=1),
+        msgspec.structs.replace(FOLLOW, id=OTHERS, follower=ANAS),
+        msgspec.structs.replace(FOLLOW, id=OTHERS, number=1),
     ):
         with pytest.raises(PlatformError):
             await files.stores.follows.commit(FollowChange(follows=(wrong,)))
 
-    assert (await files.stores.follows.load()).follows == [FOLLOW]
+    assert follows_in(await files.stores.follows.load()) == [FOLLOW]
 
 
 async def test_the_file_is_flushed_at_every_commit(files: Opened) -> None:
@@ -389,7 +392,7 @@ async def test_accounts_harmed_while_we_run_stop_no_grant_and_no_session(
         sqlite3.connect(path).close()
         path.touch()
 
-    house.accounts._grants._remembered.forget(lambda _: True)  # verified anew, from the signature
+    house.accounts._grants._remembered.clear()  # verified anew, from the signature
     assert house.accounts.identify(signed_in.token, NOW_MS) == signed_in.identity
     assert house.accounts.share.share_session(session, NOW_MS) is not None
     assert cast.access.may_see(viewer=cast.as_follower(cast.ben), sharer=0) == 2

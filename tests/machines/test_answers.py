@@ -15,7 +15,7 @@ from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
 from nightbell.follow.access import Access
 from nightbell.follow.bounds import bounds, telling
-from nightbell.journal.facts import FollowSet, SharerAdded
+from nightbell.journal.facts import DoorOpened, FollowSet, SharerAdded
 from nightbell.journal.ports import Fault
 from nightbell.journal.service import Journal
 from nightbell.publish.reading import Reading
@@ -161,6 +161,23 @@ async def test_a_low_rings_though_it_cannot_be_written_down(bedside: Bedside) ->
     assert [alarm.state for alarm in bedside.evaluation.open_alarms(bedside.cast.ana.sharer)] == [
         AlarmState.RINGING
     ]
+    bedside.disk.broken = None
+
+
+async def test_our_own_absence_is_nobody_elses_though_the_open_door_cannot_be_written_down(
+    bedside: Bedside,
+) -> None:
+    await bedside.reading(110)
+    bedside.disk.broken = Fault.DISK_ERROR
+    bedside.clock.advance_ms(3 * 3_600_000)
+
+    await refused(bedside.journal.append_fact(DoorOpened(bedside.clock.now_ms())))
+    bedside.journal.tick()
+    await refused(bedside.journal.settled())
+    await bedside.evaluation.caught_up()
+
+    assert bedside.evaluation.evaluated_tick_ms == bedside.clock.now_ms()
+    assert bedside.evaluation.open_alarms(bedside.cast.ana.sharer) == []
     bedside.disk.broken = None
 
 

@@ -9,6 +9,7 @@ from nightbell.alarm.effects import AlarmState, Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.journal.group import Group
 from nightbell.journal.service import Journal
+from nightbell.publish.reading import Reading
 from nightbell.words.clock import ManualClock
 from tests.sim.scene import START_MS, Scene
 
@@ -140,11 +141,12 @@ async def test_an_alarm_that_only_the_ledger_knows_is_closed_and_says_why() -> N
     empty = Ledger()
     evaluation = Evaluation(empty, Kept())
 
-    evaluation.reconcile([view], scene.now_ms)
+    unkept = evaluation.reconcile([view], scene.now_ms)
 
     (closed,) = empty.told[0].alarms
     assert (closed.id, closed.state, closed.version) == (view.id, AlarmState.RESOLVED, view.version + 1)
     assert [line.reason for line in empty.told[0].entries] == ["lost_track"]
+    assert unkept == [Reading(view.sharer, view.measured_ms, scene.now_ms, view.level, 0, 0)]
 
 
 async def test_an_alarm_that_the_ledger_knows_in_a_later_version_goes_on_from_there() -> None:
@@ -154,6 +156,19 @@ async def test_an_alarm_that_the_ledger_knows_in_a_later_version_goes_on_from_th
     (view,) = ledger.told[0].alarms
     later = msgspec.structs.replace(view, version=view.version + 7)
 
-    evaluation.reconcile([later], scene.now_ms)
+    unkept = evaluation.reconcile([later], scene.now_ms)
 
+    assert unkept == []
     assert ledger.told[-1].alarms[0].version == later.version + 1
+
+
+async def test_an_alarm_of_which_the_journal_knows_a_newer_number_brings_no_old_number_back() -> None:
+    ledger = Ledger()
+    scene = an_urgent_low()
+    evaluation = await evaluation_of(ledger, Kept(), scene)
+    (view,) = ledger.told[0].alarms
+    lost = msgspec.structs.replace(view, id="lost")
+
+    assert evaluation.reconcile([lost], scene.now_ms) == []
+    newer = msgspec.structs.replace(lost, measured_ms=view.measured_ms + 1, level=48)
+    assert [one.level for one in evaluation.reconcile([newer], scene.now_ms)] == [48]

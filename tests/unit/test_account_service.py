@@ -1,5 +1,6 @@
 """People, sign-in, grants and keys, in services that live in memory."""
 
+import numpy as np
 import pytest
 
 from nightbell.account.identity import FOLLOW, PUBLISH
@@ -132,7 +133,7 @@ async def test_a_store_that_stays_down_does_not_keep_a_sharer_from_the_journal(c
     cast.house.journal.sharers.clear()
     cast.house.journal.full = True
     with pytest.raises(PlatformError):
-        await cast.accounts.reconcile([], NOW_MS)
+        await cast.accounts.reconcile(np.empty(0, np.int64), NOW_MS)
     cast.house.journal.full = False
     store.broken = True
 
@@ -148,7 +149,7 @@ async def test_a_crash_between_store_and_journal_is_healed_at_the_next_start(cas
     again = await cast.house.restarted()
 
     assert cast.house.journal.sharers == [0]
-    assert await again.accounts.reconcile([0], NOW_MS) == 0
+    assert await again.accounts.reconcile(np.array([0]), NOW_MS) == 0
 
 
 async def test_many_people_are_added_at_once_or_not_at_all(cast: Cast) -> None:

@@ -15,7 +15,7 @@ from nightbell.follow.standing import Ended, Standing
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
-from tests.household import HOUR_MS, NOW_MS, Cast
+from tests.household import HOUR_MS, NOW_MS, Cast, KnownFacts
 
 
 async def invited(cast: Cast, now_ms: int = NOW_MS) -> str:
@@ -398,7 +398,7 @@ async def test_a_crash_between_store_and_journal_is_healed_at_the_next_start(cas
 async def test_what_the_journal_refuses_at_the_start_is_told_to_it_later(cast: Cast) -> None:
     people = await cast.accounts.add_people([f"P{at}" for at in range(1200)], share=True, now_ms=NOW_MS)
     await cast.follows.add_many([NewFollow(one.id, cast.dan.id) for one in people], NOW_MS)
-    known = {at: cast.house.journal.known()[at] for at in (0, 1)}
+    known = KnownFacts({at: cast.house.journal.known()[at] for at in (0, 1)})
     cast.house.journal.facts.clear()
     cast.house.journal.full = True
     with pytest.raises(PlatformError):
@@ -416,7 +416,7 @@ async def test_a_follow_only_the_journal_knows_is_not_silenced_and_its_number_st
     extra = msgspec.structs.replace(known[0], follow=9)
     facts = len(cast.house.journal.facts)
 
-    healed = await cast.follows.reconcile({**known, 9: extra}, NOW_MS)
+    healed = await cast.follows.reconcile(KnownFacts({**known, 9: extra}), NOW_MS)
     new = await cast.follows.accept(secret=await invited(cast), follower=cast.dan.id, now_ms=NOW_MS)
 
     assert healed == 0

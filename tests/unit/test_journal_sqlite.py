@@ -1,5 +1,7 @@
 """The SQLite journal after crashes, damage and failing disks."""
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
@@ -313,3 +315,22 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 
     assert "newer" in refused.value.detail
     assert (tmp_path / TODAY).exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (errno.EIO, Fault.DISK_ERROR),
+        (errno.ENOSPC, Fault.DISK_FULL),
+        (errno.EDQUOT, Fault.DISK_FULL),
+        (errno.EACCES, Fault.NOT_WRITABLE),
+        (errno.EROFS, Fault.NOT_WRITABLE),
+        (errno.ENOENT, Fault.OTHER),
+    ],
+)
+def test_a_call_that_the_system_refuses_is_named_for_what_has_to_be_done(
+    code: int, fault: Fault, tmp_path: Path
+) -> None:
+    refused = OSError(code, os.strerror(code))
+
+    assert segment.as_failure(refused, tmp_path).fault is fault

@@ -16,6 +16,7 @@ from nightbell.publish.clock import ClockChange
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.native import NativeDoor, Problem, Upload, UploadAnswer
 from nightbell.publish.service import BODY_BYTES_MAX, Publish
+from nightbell.web.front import awaited
 from nightbell.words.catalogue import catalogue
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW
 
@@ -46,7 +47,7 @@ class Door:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {b"authorization": b"Bearer " + who.encode()} if who else {}
         request = DoorRequest(method, "/v1/readings", b"", headers, sent, "127.0.0.1", NOW)
-        return await self.native.handle(request)
+        return await awaited(self.native.offer)(request)
 
     async def publish(self, *readings: object) -> UploadAnswer:
         answer = await self.post({"readings": readings})
@@ -193,7 +194,7 @@ async def test_a_body_that_was_cut_by_the_server_is_answered_413(door: Door) -> 
     headers = {b"authorization": b"Bearer ana", b"content-length": b"10000000"}
     request = DoorRequest("POST", "/v1/readings", b"", headers, b"{", "127.0.0.1", NOW)
 
-    answer = await door.native.handle(request)
+    answer = await awaited(door.native.offer)(request)
 
     assert answer.status == 413
 
@@ -222,7 +223,7 @@ async def test_a_bearer_that_is_not_ascii_is_nobody(door: Door) -> None:
     headers = {b"authorization": b"Bearer \xff\xfe"}
     request = DoorRequest("POST", "/v1/readings", b"", headers, b"{}", "127.0.0.1", NOW)
 
-    assert (await door.native.handle(request)).status == 401
+    assert (await awaited(door.native.offer)(request)).status == 401
 
 
 async def test_another_method_is_answered_405(door: Door) -> None:
@@ -239,7 +240,7 @@ async def test_a_full_lane_is_answered_503_with_a_spread_retry_after(door: Door)
     for n in range(50):
         headers = {b"authorization": b"Bearer ana"}
         request = DoorRequest("POST", "/v1/readings", b"", headers, body, f"10.0.0.{n}", NOW)
-        answer = await door.native.handle(request)
+        answer = await awaited(door.native.offer)(request)
         assert problem(answer).status == 503
         waits.add(int(dict(answer.headers)[b"retry-after"]))
 

@@ -13,7 +13,7 @@ from nightbell.account import grants, revocations
 from nightbell.account.grants import DEVICE_CHARS_MAX, GRANT_CHARS_MAX, GRANT_LASTS_MS, Grant
 from nightbell.account.identity import DEVICE_SCOPES
 from nightbell.account.ports import KeyFolder, KeyRing
-from nightbell.account.remembered import Remembered
+from nightbell.account.remembered import DIGEST_BYTES, Remembered
 from nightbell.account.revocations import Revocations
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS
@@ -74,14 +74,16 @@ class Grants:
         """The grant behind a token, if it was signed by us, has not run out and was not withdrawn."""
         if len(token) > GRANT_CHARS_MAX or not token.isascii():
             return None
-        hashed = secret_hash(token)
-        grant = self._remembered.get(hashed)
-        if grant is None:
+        digest = secret_hash(token)[:DIGEST_BYTES]
+        if digest in self._remembered:
+            grant = grants.read(token)
+        else:
             assert self._ring is not None
             grant = grants.opened(token, self._ring.accepted)
-            if grant is None:
-                return None
-            self._remembered.put(hashed, grant)
+            if grant is not None:
+                self._remembered.add(digest)
+        if grant is None:
+            return None
         # A grant that seems issued in the future is one of ours after our own clock was set back: it holds.
         return None if now_ms >= grant.expires_ms or self._revoked.covers(grant) else grant
 
@@ -126,7 +128,6 @@ class Grants:
 
     async def _revoke(self, changed: Callable[[Revocations], Revocations]) -> None:
         self._revoked = changed(self._revoked)  # first of all: it holds from now on
-        self._remembered.forget(self._revoked.covers)
         async with self._writing:
             await self._write()
 

@@ -64,15 +64,30 @@ def sealed(grant: Grant, key: Ed25519PrivateKey) -> str:
 
 def opened(token: str, keys: Sequence[Ed25519PublicKey]) -> Grant | None:
     """The grant, if one of the keys signed it. Whether it still holds is for the caller to say."""
+    parts = _parts(token)
+    if parts is None or not any(_signed(key, parts[1], parts[0]) for key in keys):
+        return None
+    return _decoded(parts[0])
+
+
+def read(token: str) -> Grant | None:
+    """What a token says, whoever signed it: only for one that was `opened` before."""
+    parts = _parts(token)
+    return None if parts is None else _decoded(parts[0])
+
+
+def _parts(token: str) -> tuple[bytes, bytes] | None:
+    """Payload and signature."""
     parts = token.split(".")
     if len(token) > GRANT_CHARS_MAX or len(parts) != 3 or parts[0] != PREFIX:  # noqa: PLR2004 prefix, payload, signature
         return None
     try:
-        payload, signature = _unb64(parts[1]), _unb64(parts[2])
+        return _unb64(parts[1]), _unb64(parts[2])
     except (binascii.Error, ValueError):
         return None
-    if not any(_signed(key, signature, payload) for key in keys):
-        return None
+
+
+def _decoded(payload: bytes) -> Grant | None:
     try:
         return _decoder.decode(payload)
     except msgspec.DecodeError:

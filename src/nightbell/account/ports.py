@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
 
 from nightbell.account.person import Person
 from nightbell.account.share import ShareCredential
@@ -67,11 +69,53 @@ class AccountChange(NamedTuple):
     sessions_dropped: tuple[bytes, ...] = ()
 
 
+class PackedPeople(NamedTuple):
+    """Many people, in any order.
+
+    Attributes:
+        ids: Their ids, as 16 bytes each.
+        sharers: Sharer numbers, -1 for none.
+        hidden: Whether each is a canary.
+        created_ms: When each was added.
+        texts: The fields of `packed.text_of_person` of each, joined by `TEXT_END`.
+        folded: The folded name of each, joined by `TEXT_END`.
+    """
+
+    ids: bytes
+    sharers: NDArray[np.int32]
+    hidden: NDArray[np.bool_]
+    created_ms: NDArray[np.int64]
+    texts: bytes
+    folded: bytes
+
+
+class PackedKeys(NamedTuple):
+    """Many keys that were not revoked.
+
+    Attributes:
+        ids: Their ids, as 16 bytes each.
+        credentials: Their numbers.
+        people: Whose they are, as 16 bytes each.
+        scopes: What each opens, by its place in `packed.SCOPES`.
+        labels: Their labels, joined by `TEXT_END`.
+        hashes: SHA-256 of each secret, 32 bytes each.
+        created_ms: When each was made.
+    """
+
+    ids: bytes
+    credentials: NDArray[np.int32]
+    people: bytes
+    scopes: NDArray[np.int8]
+    labels: bytes
+    hashes: bytes
+    created_ms: NDArray[np.int64]
+
+
 class LoadedAccounts(NamedTuple):
     """Everything that is stored. `credentials_reserved` is 0 only where nothing was ever stored."""
 
-    people: list[StoredPerson]
-    keys: list[StoredKey]
+    people: PackedPeople
+    keys: PackedKeys
     shares: list[StoredShare]
     sessions: list[StoredSession]
     credentials_reserved: int

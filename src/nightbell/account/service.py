@@ -5,10 +5,12 @@ Passkeys will come in beside `sign_in`: another proof, the same grant.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from nightbell.account.book import Keys, People, identity_of
 from nightbell.account.checks import check_email, check_webhook, check_zone, checked_name
@@ -16,6 +18,7 @@ from nightbell.account.counts import SignInCounts
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import Grant, renew_ms
 from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
+from nightbell.account.packed import id_text
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, folded
 from nightbell.account.ports import (
@@ -81,10 +84,8 @@ class Accounts:
         if loaded.credentials_reserved == 0 and await self._folder.exists():
             # Devices hold grants of accounts that are not here: a lost file, not a new house.
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
-        for stored in loaded.people:
-            self._people.put(stored)
-        for key in loaded.keys:
-            self._keys.put(key)
+        self._people.load(loaded.people)
+        self._keys.load(loaded.keys)
         self.share.load(loaded)
         await self._reserve()
         await self._grants.start()
@@ -407,14 +408,13 @@ class Accounts:
         if failed is not None:
             raise failed
 
-    async def reconcile(self, known: Collection[int], now_ms: int) -> int:
+    async def reconcile(self, known: NDArray[np.int64], now_ms: int) -> int:
         """Journal every sharer the journal does not know, after a crash between store and journal; how many.
 
         Raises:
             PlatformError: The journal did not take one.
         """
-        missing = [person.sharer for person in self.people() if person.sharer != NOT_A_SHARER]
-        missing = [sharer for sharer in missing if sharer not in known]
+        missing = np.setdiff1d(self._people.sharers(), known).tolist()
         await self._tell_many(missing, now_ms)
         return len(missing)
 
@@ -453,10 +453,14 @@ class Accounts:
         if len(bearer) > KEY_CHARS_MAX or not bearer.isascii():
             return None
         key = self._keys.opened_by(secret_hash(bearer))
-        person = None if key is None else self._people.person(key.person)
-        if key is None or person is None or self._grants.is_withdrawn(key.credential):
+        if key is None or self._grants.is_withdrawn(key.credential):
             return None
-        return identity_of(person, _KEY_SCOPES[key.scope], key.credential, publishes=key.scope == PUBLISH)
+        sharer = self._people.sharer_of(*key.person)
+        if sharer is None:
+            return None
+        if key.scope != PUBLISH:
+            sharer = NOT_A_SHARER
+        return Identity(id_text(*key.person), _KEY_SCOPES[key.scope], sharer, key.credential)
 
     def _granted(self, person_id: str, device: str, credential: int, now_ms: int) -> SignedIn:
         token, grant = self._grants.give(person_id, device, credential, now_ms)

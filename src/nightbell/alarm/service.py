@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,10 +16,13 @@ from nightbell.alarm.decide import Reason
 from nightbell.alarm.effects import AlarmState, AlarmView, Effects, Entry, EntryKind
 from nightbell.alarm.fold import AlarmFold
 from nightbell.alarm.ports import CheckpointStore, EffectsTaker, Replays
-from nightbell.alarm.tellings import Known
+from nightbell.alarm.tellings import Tellings
 from nightbell.evaluate.columns import NO_MS
-from nightbell.journal.facts import AnyFact
+from nightbell.journal.facts import AnyFact, DoorOpened
 from nightbell.journal.group import VOLATILE_SEQ, Group, no_readings
+from nightbell.publish.reading import Reading
+from nightbell.words.conditions import Family
+from nightbell.words.trend import Trend
 
 PAUSE_S: Final = 0.1
 """How long groups gather before they are folded: small against the second that is promised."""
@@ -127,19 +130,26 @@ class Evaluation:
         """What must run for ever; if one ends, the platform must end and start again."""
         return tuple(self._tasks)
 
-    def reconcile(self, in_ledger: Sequence[AlarmView], now_ms: int) -> None:
+    def reconcile(self, in_ledger: Sequence[AlarmView], now_ms: int) -> list[Reading]:
         """Agree with the ledger at start about what is open.
 
         An alarm that only the ledger knows cannot end by itself any more: it is closed, with the reason. One
         that the ledger knows in a later version goes on from there.
+
+        Returns:
+            The readings behind what was closed that the journal never kept: it rang from them while nothing
+            could be written. Journal them once it listens, so that a low rings on; a new alarm then has it.
         """
-        closed, lines = [], []
+        closed, lines, unkept = [], [], {}
         for view in in_ledger:
             alarm = self._fold.book.by_id.get(view.id)
             if alarm is not None:
                 alarm.version = max(alarm.version, view.version + 1)
                 closed.append(alarm.view(self._fold.newest(alarm.sharer), 0))
                 continue
+            if view.family != Family.SILENCE and view.measured_ms > self._fold.newest(view.sharer)[1]:
+                at_ms, level = view.measured_ms, view.level
+                unkept[view.sharer, at_ms] = Reading(view.sharer, at_ms, now_ms, level, Trend.NONE, 0)
             over = msgspec.structs.replace(
                 view, state=AlarmState.RESOLVED, version=view.version + 1, resolved_ms=now_ms
             )
@@ -151,6 +161,7 @@ class Evaluation:
             )
         if closed:
             self._hand_on(Effects(self._fold.upto_seq, tuple(closed), tuple(lines), ()))
+        return list(unkept.values())
 
     async def close(self) -> None:
         """Fold what waits, and stop. `keep_checkpoint` once its effects are written down."""
@@ -163,10 +174,13 @@ class Evaluation:
     def consume(self, group: Group) -> None:
         """A group of the journal; volatile ones too, so that alarms live while the journal cannot write.
 
-        Of a volatile one only readings and the tick count: what a person said was not written down, they were
-        told so, and it must not quiet anything.
+        Of a volatile one only readings, the tick and our own open door count: what a person said was not
+        written down, they were told so, and it must not quiet anything.
         """
-        self._waiting.append(group._replace(facts=()) if group.seq == VOLATILE_SEQ else group)
+        if group.seq == VOLATILE_SEQ:
+            ours = tuple(fact for fact in group.facts if isinstance(fact, DoorOpened))
+            group = group._replace(facts=ours)
+        self._waiting.append(group)
         self._consumed += 1
         self._wake.set()
 
@@ -306,14 +320,14 @@ class Evaluation:
         alarm.version -= 1
         return view
 
-    def known_follows(self) -> Mapping[int, Known]:
+    def known_follows(self) -> Tellings:
         """What the journal says of each follow that has not ended, by number."""
         return self._fold.book.tellings
 
-    def known_sharers(self) -> frozenset[int]:
+    def known_sharers(self) -> NDArray[np.int64]:
         """The sharers the journal knows."""
         added_ms = self._fold.evaluation.columns.sharers.used("added_ms")
-        return frozenset(np.flatnonzero(added_ms != NO_MS).tolist())
+        return np.flatnonzero(added_ms != NO_MS)
 
     def clock_offsets(self) -> dict[tuple[int, int], int]:
         """What was learned of uploaders' clocks: true time minus theirs, ms, by sharer and source."""

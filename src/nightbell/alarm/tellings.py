@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nightbell.evaluate.columns import NO_ROW, Table
 from nightbell.follow.limits import Bounds, Telling
+from nightbell.follow.packed import FollowColumns
+from nightbell.follow.standing import derived
 from nightbell.journal.facts import FollowSet
+from nightbell.words.table import NO_ROW, Table
 
 _COLUMNS = (
     ("sharer", np.int32, NO_ROW),
@@ -99,6 +102,35 @@ class Tellings(Mapping[int, Known]):
 
     def __len__(self) -> int:
         return int(((self._table.used("sharer") != NO_ROW) & ~self._table.used("ended")).sum())
+
+    @property
+    def newest(self) -> int:
+        """The greatest follow number that was ever set, -1 if none."""
+        return self._table.count - 1
+
+    def suspects(self, columns: FollowColumns) -> NDArray[np.intp]:
+        """Numbers of follows that stand otherwise in these columns, or may: see `follow.standing`."""
+        table = self._table
+        count = min(len(columns.sharers), table.count)
+        known = (table.used("sharer")[:count] != NO_ROW) & ~table.used("ended")[:count]
+        found = [derived(limits) for limits in columns.limit_sets]
+        bounds = np.array([self._bounds_rows.get(one.bounds, NO_ROW) for one in found], np.int32)
+        telling = np.array([self._choice_rows.get(one.telling, NO_ROW) for one in found], np.int32)
+        zones = np.array([self._zone_rows.get(zone, NO_ROW) for zone in columns.zone_names], np.int32)
+        agrees = known.copy()
+        if count and found:
+            limits = columns.limits[:count]
+            agrees &= table.used("sharer")[:count] == columns.sharers[:count]
+            agrees &= table.used("follower_high")[:count] == columns.followers[:count, 0]
+            agrees &= table.used("follower_low")[:count] == columns.followers[:count, 1]
+            agrees &= table.used("told")[:count] == columns.told[:count]
+            agrees &= table.used("bounds")[:count] == bounds[limits]
+            agrees &= table.used("telling")[:count] == telling[limits]
+            agrees &= table.used("zone")[:count] == zones[columns.zones[:count]]
+        wrong = columns.sharers != NO_ROW
+        wrong[:count] &= np.where(columns.ended[:count], known, ~agrees)
+        wrong[count:] &= ~columns.ended[count:]
+        return np.flatnonzero(wrong)
 
     def telling(self, follow: int) -> tuple[Telling, ...]:
         """When each condition is told, in the order of `Condition`."""

@@ -10,7 +10,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -40,8 +40,8 @@ from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.metrics.page import Numbers
 from nightbell.app.metrics.read import Rooms
 from nightbell.app.metrics.server import MetricsServer
-from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
-from nightbell.app.server import Server, listening, make_server, prove_open
+from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
+from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
 from nightbell.app.settings import Settings, split_address
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
@@ -68,6 +68,7 @@ from nightbell.journal.group import Group
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
+from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
 from nightbell.watch.roster import Roster
 from nightbell.web.build import build_app
@@ -203,7 +204,7 @@ class Platform:
         await self.evaluation.start(
             self.journal, None if whole else lambda: known_facts(self.accounts, self.follows)
         )
-        self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
+        unkept = self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
         self.history.restore(self._remembered(self.journal.replay(replay_after)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
             _log.warning("journal.recovered", what=sentence)
@@ -221,6 +222,7 @@ class Platform:
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
         await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
         await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
+        await self._try_to(lambda _: self._keep_at_last(unkept))
         await self._open_door(host)
         self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
         self._tasks.append(asyncio.create_task(self.metrics.run(), name="metrics"))
@@ -238,17 +240,16 @@ class Platform:
             tls_ca_file=str(self._tls.certificate) if self._tls else "",
             tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
         )
-        # Those of an earlier pairing, too: they are in the columns for ever.
-        self._canaries = frozenset(
-            one.sharer for one in self.accounts.people() if one.hidden and one.sharer >= 0
-        )
-        app = build_app(self._house())
+        self._canaries = canary_sharers(self.accounts)
+        house = self._house()
+        app = build_app(house)
         app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
-        self._server = make_server(app, self._tls)
+        self._server = make_server(app, self._tls, quick=quick_way(house.door, self.clock))
         self._tasks.append(asyncio.create_task(self._serve(self._server, self._socket), name="serve"))
         await prove_open(host, self.port, tls=self._tls is not None)
-        # Before the first tick: one that came sooner would take our own silence for everybody's.
-        await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
+        # Before the first tick: one that came sooner would take our own silence for everybody's. A disk that
+        # refuses now must not keep the bell from ringing: then it counts from memory, and health says why.
+        await self._try_to(self._mark_open)
         self.journal.begin()
         _log.info("door.opened", port=self.port)
 
@@ -262,7 +263,7 @@ class Platform:
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
-            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).handle,
+            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).offer,
             share=ShareDialect(
                 self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
             ).handle,
@@ -307,8 +308,17 @@ class Platform:
     def _remembered(self, groups: Iterator[Group]) -> Iterator[Group]:
         """Let publishing remember what the journal holds, on the way to history."""
         for group in groups:
-            self.publish.consume(group)
+            self.publish.remember(group)
             yield group
+
+    async def _mark_open(self, now_ms: int) -> None:
+        await self.journal.append_fact(DoorOpened(now_ms))
+
+    async def _keep_at_last(self, readings: Sequence[Reading]) -> None:
+        """Journal what rang once and was never kept. Where that fails again, it rings again all the same."""
+        if readings:
+            _log.warning("journal.kept_at_last", readings=len(readings))
+            await self.journal.append(live=readings, backfill=())
 
     def _roster(self, now_ms: int) -> Roster:
         return roster_of(

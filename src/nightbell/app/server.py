@@ -5,12 +5,17 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from nightbell.app.tls import TlsFiles
+from nightbell.publish.door import DoorOffer
+from nightbell.web.doorway import Doorway, Doorways
 from nightbell.web.ports import AsgiApp
+from nightbell.words.clock import Clock
 
 BACKLOG: Final = 4096
 KEEP_ALIVE_S: Final = 330
@@ -43,11 +48,11 @@ def listening(host: str, port: int) -> socket.socket:
     return door
 
 
-def make_server(app: AsgiApp, tls: TlsFiles | None) -> Server:
-    """The server of one platform."""
+def make_server(app: AsgiApp, tls: TlsFiles | None, *, quick: Doorways | None = None) -> Server:
+    """The server of one platform; usual uploads go the quick way if there is one."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=_protocols(quick) if quick else HttpToolsProtocol,
         loop="none",
         lifespan="off",
         log_config=None,
@@ -62,6 +67,30 @@ def make_server(app: AsgiApp, tls: TlsFiles | None) -> Server:
         ssl_keyfile=str(tls.key) if tls else None,
     )
     return Server(config)
+
+
+def quick_way(offer: DoorOffer, clock: Clock) -> Doorways:
+    """The quick way from a socket to the door."""
+    return Doorways(offer, clock, idle_s_max=KEEP_ALIVE_S)
+
+
+def _protocols(quick: Doorways) -> Any:
+    """What uvicorn calls for each connection, in place of its protocol's class."""
+
+    def protocol(
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Doorway:
+        loop = _loop or asyncio.get_running_loop()
+
+        def beyond() -> HttpToolsProtocol:
+            return HttpToolsProtocol(config, server_state, app_state, loop)
+
+        return Doorway(quick, loop, beyond, server_state.connections)
+
+    return protocol
 
 
 async def prove_open(host: str, port: int, *, tls: bool) -> None:

@@ -1,10 +1,10 @@
 """The columns: one row for each sharer, one for each follow, one for each distinct set of bounds.
 
-Rows grow by doubling and are never moved: numbers are dense and are given out once. A sharer's follows form a
+Rows are never moved: numbers are dense and are given out once. A sharer's follows form a
 linked list through `next_follow`, so that adding or ending one costs nothing for the others.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -13,17 +13,10 @@ from numpy.typing import NDArray
 from nightbell.evaluate.rules import RING_LENGTH
 from nightbell.follow.limits import Bounds
 from nightbell.words.clock import NEVER_MS
-
-Column = NDArray[Any]
-"""One column; each has a type of its own, given in the tables below."""
+from nightbell.words.table import NO_ROW, Table
 
 NO_MS: Final = -(2**62)
 """There is no such instant: earlier than any, and far enough from overflow for every difference."""
-
-NO_ROW: Final = -1
-
-NUMBERS_MAX: Final = 64_000_000
-"""Sharers or follows in one process; a greater number is a programmer's error, not a reason to grow."""
 
 SHARER_COLUMNS: Final = (
     ("newest_ms", np.int64, NO_MS),
@@ -56,51 +49,6 @@ FOLLOW_COLUMNS: Final = (
 RING_COLUMNS: Final = (("ring_ms", np.int64, NO_MS), ("ring_level", np.int16, 0))
 
 BOUNDS_FIELDS: Final = Bounds.__struct_fields__
-
-
-class Table:
-    """Columns of equal length that grow together."""
-
-    def __init__(self, spec: tuple[tuple[str, type, int], ...], width: int = 0) -> None:
-        self._spec = spec
-        self._width = width
-        self.count = 0
-        self.columns: dict[str, Column] = {name: self._filled(0, dtype, fill) for name, dtype, fill in spec}
-
-    def __getitem__(self, name: str) -> Column:
-        return self.columns[name]
-
-    def _filled(self, rows: int, dtype: type, fill: int) -> Column:
-        shape = (rows, self._width) if self._width else (rows,)
-        return np.full(shape, fill, dtype)
-
-    def reach(self, number: int) -> None:
-        """Make sure that row `number` exists."""
-        assert 0 <= number < NUMBERS_MAX
-        if number < self.count:
-            return
-        capacity = len(self.columns[self._spec[0][0]])
-        if number >= capacity:
-            more = max(1024, number + 1 - capacity, capacity)
-            for name, dtype, fill in self._spec:
-                self.columns[name] = np.concatenate([self.columns[name], self._filled(more, dtype, fill)])
-        self.count = number + 1
-
-    def used(self, name: str) -> Column:
-        """One column up to the last row in use."""
-        return self.columns[name][: self.count]
-
-    def state(self) -> dict[str, bytes]:
-        """Everything in use, for a checkpoint."""
-        return {name: self.used(name).tobytes() for name, _, _ in self._spec}
-
-    def restore(self, count: int, state: dict[str, bytes]) -> None:
-        """Become what `state` was taken from."""
-        if count:
-            self.reach(count - 1)
-        for name, _, _ in self._spec:
-            kept = np.frombuffer(state[name], self.columns[name].dtype)
-            self.columns[name][:count] = kept.reshape(self.columns[name][:count].shape)
 
 
 class Columns:

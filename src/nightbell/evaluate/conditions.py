@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.evaluate import rules
-from nightbell.evaluate.columns import BOUNDS_FIELDS, Column, Columns
+from nightbell.evaluate.columns import BOUNDS_FIELDS, Columns
 from nightbell.evaluate.readings import Seen
 from nightbell.evaluate.transition import TRANSITION_DTYPE, Folded, nothing
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
+from nightbell.words.table import Column
 
 _FIELD = {name: place for place, name in enumerate(BOUNDS_FIELDS)}
 

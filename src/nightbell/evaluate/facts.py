@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.evaluate import rules
-from nightbell.evaluate.columns import NO_MS, NO_ROW, Columns
+from nightbell.evaluate.columns import NO_MS, Columns
 from nightbell.evaluate.conditions import LEVELS, transitions
 from nightbell.evaluate.readings import forecast_milli
 from nightbell.evaluate.silence import SILENT, due_ms, open_door, reckon
@@ -24,6 +24,7 @@ from nightbell.journal.facts import (
 from nightbell.publish.reading import LIVE_AGE_MS_MAX
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition
+from nightbell.words.table import NO_ROW
 
 _OWN_BOUNDS: Final = {
     **{condition: (limit, clear) for condition, limit, clear, _ in LEVELS},

@@ -1,85 +1,293 @@
-"""Every follow and every open invitation, in memory: what every look and every alarm asks."""
+"""Every follow and every open invitation, in memory: what every look and every alarm asks.
 
-from collections.abc import Iterator
+Three million follows take some 270 MB as columns; a follow is made anew whenever somebody asks.
+"""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightbell.account.index import Index
+from nightbell.account.packed import halves, id_bytes, id_halves, id_text
 from nightbell.follow.follow import Follow, FollowState
+from nightbell.follow.limits import Limits
+from nightbell.follow.packed import STATES, FollowColumns, PackedFollows
 from nightbell.follow.ports import StoredInvitation
+from nightbell.words.table import NO_ROW, Table
+
+_FOLLOWS: Final = (
+    ("id_high", np.uint64, 0),
+    ("id_low", np.uint64, 0),
+    ("sharer", np.int32, NO_ROW),
+    ("sharer_number", np.int32, NO_ROW),
+    ("follower", np.int32, NO_ROW),
+    ("state", np.int8, 0),
+    ("may_see_graph", np.bool_, False),
+    ("may_be_told", np.bool_, False),
+    ("limits", np.int32, 0),
+    ("since_ms", np.int64, 0),
+    ("paused_by", np.int32, NO_ROW),
+    ("next_of_sharer", np.int32, NO_ROW),
+    ("next_of_follower", np.int32, NO_ROW),
+)
+
+_PEOPLE: Final = (
+    ("id_high", np.uint64, 0),
+    ("id_low", np.uint64, 0),
+    ("first_as_sharer", np.int32, NO_ROW),
+    ("first_as_follower", np.int32, NO_ROW),
+)
+
+_ENDED: Final = STATES.index(FollowState.ENDED)
+_ACTIVE: Final = STATES.index(FollowState.ACTIVE)
+_SIDES: Final = (
+    ("sharer", "first_as_sharer", "next_of_sharer"),
+    ("follower", "first_as_follower", "next_of_follower"),
+)
 
 
 class FollowBook:
-    """Follows by number, by id, and by the two people."""
+    """Follows by number, by id, and by the two people. What a person has is a chain through the columns."""
 
     def __init__(self) -> None:
-        self._follows: list[Follow | None] = []
-        self._ids: dict[str, int] = {}
-        self._of_sharer: dict[str, tuple[int, ...]] = {}
-        self._of_follower: dict[str, list[int]] = {}
+        self._table = Table(_FOLLOWS)
+        self._people = Table(_PEOPLE)
+        self._people_ids = Index()
+        self._ids = Index()
+        self._limit_sets: list[Limits] = []
+        self._limit_rows: dict[Limits, int] = {}
 
     @property
     def next_number(self) -> int:
         """The number the next follow gets."""
-        return len(self._follows)
+        return self._table.count
 
     def keep_free(self, upto: int) -> None:
         """Never give out numbers up to this one."""
-        missing = upto + 1 - len(self._follows)
-        self._follows.extend([None] * missing)
+        self._table.reach(upto)
+
+    def load(self, packed: PackedFollows) -> None:
+        """Take over everything that is stored; the book must be empty."""
+        assert not self._table.count
+        if not len(packed.numbers):
+            return
+        ids, numbers = halves(packed.ids), packed.numbers
+        people = np.concatenate([halves(packed.sharers), halves(packed.followers), halves(packed.paused_by)])
+        rows = self._load_people(people).reshape(3, -1)
+        limits = np.array([self._limits_row(one) for one in packed.limit_sets], np.int32)
+        table = self._table
+        table.reach(int(numbers.max()))
+        columns = {
+            "id_high": ids[:, 0],
+            "id_low": ids[:, 1],
+            "sharer": rows[0],
+            "sharer_number": packed.sharer_numbers,
+            "follower": rows[1],
+            "state": packed.states,
+            "may_see_graph": packed.may_see_graph,
+            "may_be_told": packed.may_be_told,
+            "limits": limits[packed.limits],
+            "since_ms": packed.since_ms,
+            "paused_by": rows[2],
+        }
+        for name, values in columns.items():
+            table[name][numbers] = values
+        self._ids.add_many(ids[:, 0], numbers)
+        for side, first, following in _SIDES:
+            self._chain(side, first, following)
+
+    def _load_people(self, ids: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """A row for each distinct person; the row of each id, `NO_ROW` for nobody."""
+        order = np.lexsort((ids[:, 1], ids[:, 0]))
+        in_order = ids[order]
+        new = np.concatenate(([True], (in_order[1:] != in_order[:-1]).any(axis=1)))
+        nobody = not in_order[0].any()
+        rows = np.empty(len(ids), np.int32)
+        rows[order] = np.cumsum(new) - 1 - nobody
+        people = in_order[new][int(nobody) :]
+        self._people.extend(
+            {
+                "id_high": people[:, 0],
+                "id_low": people[:, 1],
+                "first_as_sharer": np.full(len(people), NO_ROW, np.int32),
+                "first_as_follower": np.full(len(people), NO_ROW, np.int32),
+            }
+        )
+        self._people_ids.add_many(people[:, 0], np.arange(len(people), dtype=np.int32))
+        return rows
+
+    def _chain(self, side: str, first: str, following: str) -> None:
+        """Chain the follows of each person that have not ended, in the order of their numbers."""
+        table = self._table
+        live = np.flatnonzero((table.used("sharer") != NO_ROW) & (table.used("state") != _ENDED))
+        live = live[np.argsort(table[side][live], kind="stable")]
+        whose = table[side][live]
+        same = whose[1:] == whose[:-1]
+        table[following][live[:-1][same]] = live[1:][same]
+        begins = np.concatenate(([True], ~same))[: len(live)]
+        self._people[first][whose[begins]] = live[begins]
 
     def put(self, follow: Follow) -> None:
         """Add or replace one."""
-        number = follow.number
-        self.keep_free(number)
-        known = self._follows[number]
-        self._follows[number] = follow
-        if known is None:
-            self._ids[follow.id] = number
-        was_live = known is not None and known.state is not FollowState.ENDED
+        number, table = follow.number, self._table
+        table.reach(number)
+        was_live = table["sharer"].item(number) != NO_ROW and table["state"].item(number) != _ENDED
+        if table["sharer"].item(number) == NO_ROW:
+            high, low = halves(id_bytes(follow.id))[0].tolist()
+            table["id_high"][number], table["id_low"][number] = high, low
+            table["sharer"][number] = self._person_row(follow.sharer)
+            table["follower"][number] = self._person_row(follow.follower)
+            table["sharer_number"][number] = follow.sharer_number
+            self._ids.add(high, number)
+        table["state"][number] = STATES.index(follow.state)
+        table["may_see_graph"][number], table["may_be_told"][number] = (
+            follow.may_see_graph,
+            follow.may_be_told,
+        )
+        table["limits"][number] = self._limits_row(follow.limits)
+        table["since_ms"][number] = follow.since_ms
+        table["paused_by"][number] = self._person_row(follow.paused_by) if follow.paused_by else NO_ROW
         is_live = follow.state is not FollowState.ENDED
-        if is_live and not was_live:
-            self._of_sharer[follow.sharer] = (*self._of_sharer.get(follow.sharer, ()), number)
-            self._of_follower.setdefault(follow.follower, []).append(number)
-        if was_live and not is_live:
-            mine = self._of_sharer[follow.sharer]
-            self._of_sharer[follow.sharer] = tuple(one for one in mine if one != number)
-            self._of_follower[follow.follower].remove(number)
+        for side, first, following in _SIDES if was_live is not is_live else ():
+            if is_live:
+                self._join(table[side].item(number), number, first, following)
+            else:
+                self._leave(table[side].item(number), number, first, following)
+
+    def _join(self, person: int, number: int, first: str, following: str) -> None:
+        """Put a follow at its place in a person's chain, which goes by number."""
+        chain = self._table[following]
+        before, after = NO_ROW, self._people[first].item(person)
+        while after != NO_ROW and after < number:
+            before, after = after, chain.item(after)
+        chain[number] = after
+        if before == NO_ROW:
+            self._people[first][person] = number
+        else:
+            chain[before] = number
+
+    def _leave(self, person: int, number: int, first: str, following: str) -> None:
+        chain = self._table[following]
+        before, here = NO_ROW, self._people[first].item(person)
+        while here != number:
+            before, here = here, chain.item(here)
+        if before == NO_ROW:
+            self._people[first][person] = chain.item(number)
+        else:
+            chain[before] = chain.item(number)
+        chain[number] = NO_ROW
 
     def numbered(self, number: int) -> Follow | None:
         """The follow of this number."""
-        return self._follows[number] if 0 <= number < len(self._follows) else None
+        table = self._table
+        if not 0 <= number < table.count or table["sharer"].item(number) == NO_ROW:
+            return None
+        paused_by = table["paused_by"].item(number)
+        return Follow(
+            id=id_text(table["id_high"].item(number), table["id_low"].item(number)),
+            number=number,
+            sharer=self._person_id(table["sharer"].item(number)),
+            sharer_number=table["sharer_number"].item(number),
+            follower=self._person_id(table["follower"].item(number)),
+            state=STATES[table["state"].item(number)],
+            may_see_graph=table["may_see_graph"].item(number),
+            may_be_told=table["may_be_told"].item(number),
+            limits=self._limit_sets[table["limits"].item(number)],
+            since_ms=table["since_ms"].item(number),
+            paused_by="" if paused_by == NO_ROW else self._person_id(paused_by),
+        )
 
     def follow(self, follow_id: str) -> Follow | None:
         """The follow of this id."""
-        return self.numbered(self._ids.get(follow_id, -1))
+        high, low = id_halves(follow_id)
+        for number in self._ids.rows(high):
+            if self._table["id_low"].item(number) == low:
+                return self.numbered(number)
+        return None
 
     def of_sharer(self, person_id: str) -> list[Follow]:
         """Who follows this person."""
-        return list(self._some(self._of_sharer.get(person_id, ())))
+        return list(self._chained(person_id, "first_as_sharer", "next_of_sharer"))
 
     def of_follower(self, person_id: str) -> list[Follow]:
         """Whom this person follows."""
-        return list(self._some(self._of_follower.get(person_id, ())))
+        return list(self._chained(person_id, "first_as_follower", "next_of_follower"))
 
     def between(self, sharer: str, follower: str) -> Follow | None:
         """The follow between the two, unless it has ended."""
         # By the sharer: they have twenty at most, where a clinic follows thousands.
-        for follow in self._some(self._of_sharer.get(sharer, ())):
+        for follow in self._chained(sharer, "first_as_sharer", "next_of_sharer"):
             if follow.follower == follower:
                 return follow
         return None
 
     def live(self) -> Iterator[Follow]:
         """All that have not ended."""
-        return (one for one in self.everything() if one.state is not FollowState.ENDED)
+        going_on = (self._table.used("sharer") != NO_ROW) & (self._table.used("state") != _ENDED)
+        return self.some(np.flatnonzero(going_on).tolist())
 
-    def everything(self) -> Iterator[Follow]:
-        """All, ended ones too."""
-        return (follow for follow in self._follows if follow is not None)
+    def some(self, numbers: Sequence[int]) -> Iterator[Follow]:
+        """Those of these numbers."""
+        return (follow for number in numbers if (follow := self.numbered(number)) is not None)
 
-    def _some(self, numbers: tuple[int, ...] | list[int]) -> Iterator[Follow]:
-        for number in numbers:
-            follow = self._follows[number]
-            if follow is not None:
-                yield follow
+    def columns(self, zone_of: Callable[[str], str]) -> FollowColumns:
+        """How every follow stands."""
+        table, people = self._table, self._people
+        followers = table.used("follower")
+        zones: dict[str, int] = {}
+        zone_rows = np.zeros(people.count + 1, np.int32)  # the last is nobody's
+        for row in np.unique(followers[followers != NO_ROW]).tolist():
+            zone_rows[row] = zones.setdefault(zone_of(self._person_id(row)), len(zones))
+        ids = np.column_stack((people.used("id_high"), people.used("id_low")))
+        ids = np.vstack((ids, np.zeros((1, 2), np.uint64)))
+        state = table.used("state")
+        return FollowColumns(
+            sharers=table.used("sharer_number"),
+            followers=ids[followers],
+            told=(state == _ACTIVE) & table.used("may_be_told"),
+            ended=state == _ENDED,
+            limits=table.used("limits"),
+            zones=zone_rows[followers],
+            limit_sets=self._limit_sets,
+            zone_names=list(zones),
+        )
+
+    def _chained(self, person_id: str, first: str, following: str) -> Iterator[Follow]:
+        person = self._known_row(*id_halves(person_id))
+        number = NO_ROW if person == NO_ROW else self._people[first].item(person)
+        while number != NO_ROW:
+            follow = self.numbered(number)
+            assert follow is not None
+            yield follow
+            number = self._table[following].item(number)
+
+    def _known_row(self, high: int, low: int) -> int:
+        for row in self._people_ids.rows(high):
+            if self._people["id_low"].item(row) == low:
+                return row
+        return NO_ROW
+
+    def _person_row(self, person_id: str) -> int:
+        high, low = halves(id_bytes(person_id))[0].tolist()
+        row = self._known_row(high, low)
+        if row == NO_ROW:
+            row = self._people.count
+            self._people.reach(row)
+            self._people["id_high"][row], self._people["id_low"][row] = high, low
+            self._people_ids.add(high, row)
+        return row
+
+    def _person_id(self, row: int) -> str:
+        return id_text(self._people["id_high"].item(row), self._people["id_low"].item(row))
+
+    def _limits_row(self, limits: Limits) -> int:
+        row = self._limit_rows.get(limits)
+        if row is None:
+            row = self._limit_rows[limits] = len(self._limit_sets)
+            self._limit_sets.append(limits)
+        return row
 
 
 class Invitations:

@@ -7,6 +7,7 @@ import msgspec
 
 from nightbell.follow.follow import Follow
 from nightbell.follow.look import ChainedLook, Look
+from nightbell.follow.packed import PackedFollows
 from nightbell.follow.standing import Ended, Standing
 
 
@@ -32,7 +33,7 @@ class FollowChange(NamedTuple):
 class LoadedFollows(NamedTuple):
     """Everything that is stored; ended follows too."""
 
-    follows: list[Follow]
+    follows: PackedFollows
     invitations: list[StoredInvitation]
 
 

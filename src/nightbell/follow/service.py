@@ -5,9 +5,8 @@ running, by `reconcile` at the next start.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
@@ -21,7 +20,7 @@ from nightbell.follow.guardrails import Guardrail, check
 from nightbell.follow.lifecycle import Role, Verb, moved, refusal, role_of
 from nightbell.follow.limits import Limits
 from nightbell.follow.ports import FollowChange, FollowJournal, FollowStore, StoredInvitation
-from nightbell.follow.standing import KnownStanding, derived, differing, standing
+from nightbell.follow.standing import KnownFollows, derived, differing, standing
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret, new_uuid, secret_hash
@@ -73,8 +72,7 @@ class Follows:
             PlatformError: The store cannot be read.
         """
         loaded = await self._store.load()
-        for follow in loaded.follows:
-            self._book.put(follow)
+        self._book.load(loaded.follows)
         for invitation in loaded.invitations:
             self._invitations.put(invitation)
         self._accounts.subscribe(self._person_changed)
@@ -282,7 +280,7 @@ class Follows:
                 for invitation in over:
                     self._invitations.drop(invitation)
 
-    async def reconcile(self, known: Mapping[int, KnownStanding], now_ms: int) -> int:
+    async def reconcile(self, known: KnownFollows, now_ms: int) -> int:
         """Journal every follow whose state the journal knows otherwise, after a crash; how many there were.
 
         Args:
@@ -292,11 +290,13 @@ class Follows:
         Raises:
             PlatformError: The journal did not take one.
         """
-        if known:
+        if known.newest >= 0:
             # A store put back from an old copy must not give out numbers that the journal knows.
-            self._book.keep_free(max(known))
-        everything, count, failed = self._book.everything(), 0, None
-        while some := list(islice(everything, LOOKED_AT_ONCE)):
+            self._book.keep_free(known.newest)
+        suspects = known.suspects(self._book.columns(self._zone))
+        count, failed = 0, None
+        for start in range(0, len(suspects), LOOKED_AT_ONCE):
+            some = self._book.some(suspects[start : start + LOOKED_AT_ONCE].tolist())
             stale = list(differing(some, self._zone, known))
             try:
                 await self._tell_many(stale, by="", now_ms=now_ms)

@@ -4,15 +4,18 @@ The fields are those of the facts `FollowSet` and `FollowEnded`; `app` turns one
 journal lies downstream of here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from nightbell.follow.bounds import bounds, telling
 from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.limits import Bounds, Limits, Telling
+from nightbell.follow.packed import FollowColumns
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -71,6 +74,23 @@ class KnownStanding(Protocol):
         ...
 
 
+class KnownFollows(Protocol):
+    """What the journal knows of all follows: a mapping by follow number that also compares many at once."""
+
+    @property
+    def newest(self) -> int:
+        """The greatest number it knows, -1 if none."""
+        ...
+
+    def get(self, follow: int, /) -> KnownStanding | None:
+        """What it knows of one that has not ended."""
+        ...
+
+    def suspects(self, columns: FollowColumns, /) -> NDArray[np.intp]:
+        """Numbers of follows that may stand otherwise: all that do, and perhaps some that do not."""
+        ...
+
+
 class Derived(NamedTuple):
     """Limits and what follows from them; one for everybody who chose the same."""
 
@@ -108,7 +128,7 @@ def standing(follow: Follow, zone: str, *, by: str, at_ms: int) -> Standing | En
 
 
 def differing(
-    follows: Iterable[Follow], zone_of: Callable[[str], str], known: Mapping[int, KnownStanding]
+    follows: Iterable[Follow], zone_of: Callable[[str], str], known: KnownFollows
 ) -> Iterator[Follow]:
     """Follows whose state the journal does not know as the store does.
 

@@ -34,5 +34,8 @@ class DoorAnswer(NamedTuple):
     body: bytes
 
 
+DoorOffer = Callable[[DoorRequest, Callable[[DoorAnswer], None]], None]
+"""A door that needs no task of its own for each request: it answers now or later, once, on the event loop."""
+
 DoorHandler = Callable[[DoorRequest], Awaitable[DoorAnswer]]
 """What a door or a dialect is to the server."""

@@ -14,6 +14,7 @@ import msgspec
 from nightbell.account.identity import Identity
 from nightbell.publish.admit import RawReading, Reason, Uploader
 from nightbell.publish.door import DoorAnswer, DoorRequest
+from nightbell.publish.ports import Durable
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish, Published, clock_sentence
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import to_ms
@@ -111,7 +112,8 @@ _JSON_HEADERS: Final = ((b"content-type", b"application/json"), _NO_STORE)
 _PROBLEM_HEADERS: Final = ((b"content-type", b"application/problem+json"), _NO_STORE)
 _BEARER: Final = b"bearer "
 _MMOLL_ABSURD: Final = 100
-_ONE_ACCEPTED: Final = DoorAnswer(200, _JSON_HEADERS, b'{"accepted":1,"duplicates":0,"refused":[]}')
+ONE_ACCEPTED: Final = DoorAnswer(200, _JSON_HEADERS, b'{"accepted":1,"duplicates":0,"refused":[]}')
+"""The usual answer, the same object each time: who writes it may keep its bytes."""
 _PLAIN_ONE: Final = Published(1, 0, [], 0)
 _RETRY_AFTER_S: Final = 5
 
@@ -132,23 +134,40 @@ class NativeDoor:
         self._identify = identify
         self._words = words
 
-    async def handle(self, request: DoorRequest) -> DoorAnswer:
-        """Answer one request; every error is a problem document."""
+    def offer(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
+        """Answer one request through `answered`, once; every error is a problem document."""
         if request.method != "POST":
             detail = self._words.say("publish.problem.method")
-            return _problem(405, ErrorCode.MALFORMED, detail, (b"allow", b"POST"))
+            answered(_problem(405, ErrorCode.MALFORMED, detail, (b"allow", b"POST")))
+            return
         try:
             uploader = self._uploader(request)
             raw, sent_ms = read_upload(request.body)
-            published = await self._publish.publish(
+            published, durable = self._publish.take(
                 uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=request.received_ms
             )
         except CallerError as error:
-            return self._caller_problem(error)
+            answered(self._caller_problem(error))
         except PlatformError as error:
-            return self._platform_problem(error, request)
+            answered(self._platform_problem(error, request))
+        else:
+            if durable is None:
+                answered(self._said(published))
+            else:
+                durable.add_done_callback(lambda done: answered(self._outcome(done, published, request)))
+
+    def _outcome(self, durable: Durable, published: Published, request: DoorRequest) -> DoorAnswer:
+        """The answer once the journal has spoken."""
+        error = None if durable.cancelled() else durable.exception()
+        if error is None and not durable.cancelled():
+            return self._said(published)
+        if not isinstance(error, PlatformError):
+            error = PlatformError(ErrorCode.INTERNAL, "")
+        return self._platform_problem(error, request)
+
+    def _said(self, published: Published) -> DoorAnswer:
         if published == _PLAIN_ONE:
-            return _ONE_ACCEPTED
+            return ONE_ACCEPTED
         return DoorAnswer(200, _JSON_HEADERS, _encode(self._answer(published)))
 
     def _uploader(self, request: DoorRequest) -> Uploader:

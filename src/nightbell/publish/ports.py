@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from nightbell.publish.reading import Reading
 
+Durable = asyncio.Future[int]
+"""Resolves to the seq of the commit once it is durable."""
+
 
 class ReadingLog(Protocol):
     """Where readings are written down before anything is promised."""
 
-    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> asyncio.Future[int]:
+    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> Durable:
         """Write; the future resolves once they are durable.
 
         Raises:
@@ -22,7 +25,7 @@ class ReadingLog(Protocol):
         """
         ...
 
-    def settled(self) -> asyncio.Future[int]:
+    def settled(self) -> Durable:
         """Resolve once all that is in flight now is durable."""
         ...
 

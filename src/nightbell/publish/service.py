@@ -5,12 +5,13 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
 import structlog
 
-from nightbell.publish.admit import RawReading, Refused, Uploader, admit, judge
+from nightbell.publish.admit import Judged, RawReading, Refused, Uploader, admit, judge
 from nightbell.publish.clock import ClockChange, Clocks, Evidence, newest_of
-from nightbell.publish.ports import Committed, ReadingLog
-from nightbell.publish.reading import Reading
+from nightbell.publish.ports import Committed, Durable, ReadingLog
+from nightbell.publish.reading import LIVE_AGE_MS_MAX, Reading
 from nightbell.publish.recent import Recent
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
@@ -40,8 +41,20 @@ class Published(NamedTuple):
     offset_ms: int
 
 
+class Taken(NamedTuple):
+    """An upload that was taken.
+
+    Attributes:
+        published: The answer, true once `durable` has resolved.
+        durable: Resolves when what was accepted is durable, or fails; None if nothing was accepted.
+    """
+
+    published: Published
+    durable: Durable | None
+
+
 class Counts:
-    """How many readings went which way since the start, for health and for figures."""
+    """How many readings went which way since the start: live and backfill are durable, the others judged."""
 
     __slots__ = ("backfill", "duplicates", "live", "refused")
 
@@ -64,7 +77,7 @@ class Publish:
         self,
         log: ReadingLog,
         *,
-        clock_learned: Callable[[ClockChange], asyncio.Future[int]],
+        clock_learned: Callable[[ClockChange], Durable],
     ) -> None:
         self.counts = Counts()
         self._log = log
@@ -73,9 +86,18 @@ class Publish:
         self._recent = Recent()
         self._heard_ms = array("q")
 
-    def consume(self, group: Committed) -> None:
-        """Remember what a group committed, so that a repeated upload is known as such."""
+    def remember(self, group: Committed) -> None:
+        """Take in what a group committed, so that a repeated upload is known as such."""
         self._recent.consume(group)
+
+    def consume(self, group: Committed) -> None:
+        """Remember a group that was committed just now, and count it."""
+        self.remember(group)
+        readings = group.readings
+        if group.seq >= 0 and len(readings):
+            live = np.count_nonzero(readings["received_ms"] - readings["measured_ms"] <= LIVE_AGE_MS_MAX)
+            self.counts.live += int(live)
+            self.counts.backfill += len(readings) - int(live)
 
     def restore_clock(self, source: int, offset_ms: int) -> None:
         """Take a learned offset from the journal at start, in the journal's order."""
@@ -88,7 +110,14 @@ class Publish:
     async def publish(
         self, *, uploader: Uploader, raw: Sequence[RawReading], sent_ms: int, received_ms: int
     ) -> Published:
-        """Take one upload; returns once what was accepted is durable.
+        """As `take`; returns once what was accepted is durable."""
+        published, durable = self.take(uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=received_ms)
+        if durable is not None:
+            await durable
+        return published
+
+    def take(self, *, uploader: Uploader, raw: Sequence[RawReading], sent_ms: int, received_ms: int) -> Taken:
+        """Take one upload, and hand what is accepted to the journal.
 
         Live readings are written first and apart: a full backfill lane never costs a live one.
 
@@ -100,8 +129,8 @@ class Publish:
 
         Raises:
             CallerError: TOO_MANY; nothing was taken.
-            PlatformError: OVERLOADED or NOT_DURABLE; nothing, or only the live readings, were kept: send all
-                again.
+            PlatformError: At once or through the future, OVERLOADED or NOT_DURABLE; nothing, or only the
+                live readings, were kept: send all again.
         """
         if len(raw) > READINGS_MAX:
             raise CallerError(
@@ -111,18 +140,7 @@ class Publish:
             )
         self._hear(uploader.sharer, received_ms)
         judged, refused = judge(raw)
-        offset_ms = 0
-        if judged:
-            offset_ms = self._clocks.offsets.get(uploader.credential, 0)
-            newest_ms = newest_of(judged, offset_ms=offset_ms, received_ms=received_ms)
-            late_ms = received_ms - (sent_ms or newest_ms or 0)
-            if newest_ms is not None and not self._clocks.plainly_right(uploader.credential, late_ms):
-                known_ms = self._recent.newest_ms(uploader.sharer, uploader.credential)
-                evidence = Evidence(newest_ms, sent_ms, received_ms, len(judged), known_ms)
-                change = self._clocks.learn(uploader, evidence)
-                if change is not None:
-                    offset_ms = change.offset_ms
-                    self._write_change(change)
+        offset_ms = self._corrected_by(uploader, judged, sent_ms, received_ms) if judged else 0
         live, backfill, duplicates, refused = admit(
             judged,
             refused,
@@ -131,18 +149,35 @@ class Publish:
             received_ms=received_ms,
             known=self._recent.known(uploader.sharer),
         )
-        counts = self.counts
-        counts.refused += len(refused)
+        durable: Durable | None = None
         if backfill:
-            await self._append_both(live, backfill)
+            durable = self._append_both(live, backfill)
         elif live:
-            await self._log.append(live=live, backfill=())
+            durable = self._log.append(live=live, backfill=())
         elif duplicates:
-            await self._log.settled()
-        counts.live += len(live)
-        counts.backfill += len(backfill)
-        counts.duplicates += duplicates
-        return Published(len(live) + len(backfill) + duplicates, duplicates, refused, offset_ms)
+            durable = self._log.settled()
+        self.counts.refused += len(refused)
+        self.counts.duplicates += duplicates
+        return Taken(
+            Published(len(live) + len(backfill) + duplicates, duplicates, refused, offset_ms), durable
+        )
+
+    def _corrected_by(
+        self, uploader: Uploader, judged: Sequence[Judged], sent_ms: int, received_ms: int
+    ) -> int:
+        """How wrong the uploader's clock is, this upload considered."""
+        offset_ms = self._clocks.offsets.get(uploader.credential, 0)
+        newest_ms = newest_of(judged, offset_ms=offset_ms, received_ms=received_ms)
+        late_ms = received_ms - (sent_ms or newest_ms or 0)
+        if newest_ms is None or self._clocks.plainly_right(uploader.credential, late_ms):
+            return offset_ms
+        known_ms = self._recent.newest_ms(uploader.sharer, uploader.credential)
+        evidence = Evidence(newest_ms, sent_ms, received_ms, len(judged), known_ms)
+        change = self._clocks.learn(uploader, evidence)
+        if change is None:
+            return offset_ms
+        self._write_change(change)
+        return change.offset_ms
 
     def heard_ms(self, sharer: int) -> int:
         """When a sharer's uploader last spoke to us, with a number or not; 0 if not since the start."""
@@ -155,19 +190,15 @@ class Publish:
             self._heard_ms.frombytes(bytes(8 * (sharer + 1)))
             self._heard_ms[sharer] = received_ms
 
-    async def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> None:
-        written = self._log.append(live=live, backfill=()) if live else None
+    def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> Durable:
+        if not live:
+            return self._log.append(live=(), backfill=backfill)
+        written = self._log.append(live=live, backfill=())
         try:
-            late = self._log.append(live=(), backfill=backfill)
-        except PlatformError:
-            if written is not None:
-                await written
-            raise
-        if written is not None:
-            # Both futures are always awaited: a failure of one must not leave the other's unseen.
-            await asyncio.gather(written, late)
-        else:
-            await late
+            late: Durable | PlatformError = self._log.append(live=(), backfill=backfill)
+        except PlatformError as error:
+            late = error
+        return asyncio.ensure_future(_both(written, late))
 
     def _write_change(self, change: ClockChange) -> None:
         _log.info("clock.learned", source=change.source, offset_s=change.offset_ms // 1000)
@@ -178,7 +209,16 @@ class Publish:
             _log.warning("clock.not_written", source=change.source, code=error.code)
 
 
-def _fact_written(written: asyncio.Future[int]) -> None:
+async def _both(written: Durable, late: Durable | PlatformError) -> int:
+    """Wait for the live readings and the late ones; fails if either failed, once both are over."""
+    if isinstance(late, PlatformError):
+        await written
+        raise late
+    # Both futures are always awaited: a failure of one must not leave the other's unseen.
+    return max(await asyncio.gather(written, late))
+
+
+def _fact_written(written: Durable) -> None:
     if not written.cancelled() and (error := written.exception()) is not None:
         _log.warning("clock.not_written", error=type(error).__name__)
 

@@ -3,12 +3,13 @@
 A reading passes one dictionary look-up and the reading of its body, nothing else.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import msgspec
 
-from nightbell.publish.door import DoorAnswer, DoorHandler, DoorRequest
+from nightbell.publish.door import DoorAnswer, DoorHandler, DoorOffer, DoorRequest
 from nightbell.web.files import PREFIX as STATIC
 from nightbell.web.files import Files
 from nightbell.web.guard import peer_of
@@ -83,13 +84,29 @@ async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -
     return b"".join(parts)
 
 
+def awaited(offer: DoorOffer) -> DoorHandler:
+    """A door that answers some time, as one that is awaited."""
+
+    async def handler(request: DoorRequest) -> DoorAnswer:
+        answer: asyncio.Future[DoorAnswer] = asyncio.get_running_loop().create_future()
+
+        def answered(said: DoorAnswer) -> None:
+            if not answer.done():
+                answer.set_result(said)
+
+        offer(request, answered)
+        return await answer
+
+    return handler
+
+
 class Front:
     """The whole web of one house."""
 
     def __init__(
         self,
         *,
-        door: DoorHandler,
+        door: DoorOffer,
         share: DoorHandler,
         stream: AsgiApp,
         rest: AsgiApp,
@@ -98,7 +115,7 @@ class Front:
         clock: Clock,
         words: Catalogue,
     ) -> None:
-        self._door = door
+        self._door = awaited(door)
         self._share = share
         self._rest = rest
         self._rest_routes = rest_routes

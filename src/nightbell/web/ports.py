@@ -16,7 +16,7 @@ from nightbell.deliver.record import Timeline
 from nightbell.follow.follow import Follow, Invitation, InvitationView, Sight
 from nightbell.follow.limits import Limits
 from nightbell.follow.look import Look
-from nightbell.publish.door import DoorHandler
+from nightbell.publish.door import DoorHandler, DoorOffer
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
@@ -251,7 +251,7 @@ class House(NamedTuple):
     answers: Answers
     deliver: Deliver
     board: Board
-    door: DoorHandler
+    door: DoorOffer
     share: DoorHandler
     stream: AsgiApp
     clock: Clock

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from nightbell.account.packed import packed_keys, packed_people
 from nightbell.account.ports import (
     AccountChange,
     KeyRing,
@@ -16,6 +17,7 @@ from nightbell.account.ports import (
 )
 from nightbell.follow.follow import Follow
 from nightbell.follow.look import GENESIS, ChainedLook
+from nightbell.follow.packed import packed_follows
 from nightbell.follow.ports import FollowChange, LoadedFollows, StoredInvitation
 from nightbell.words.errors import ErrorCode, PlatformError
 
@@ -49,8 +51,8 @@ class MemoryAccountStore(Breakable):
         """Everything that is stored."""
         await self._work()
         return LoadedAccounts(
-            list(self.people.values()),
-            list(self.keys.values()),
+            packed_people(self.people.values()),
+            packed_keys(self.keys.values()),
             list(self.shares.values()),
             list(self.sessions.values()),
             self.reserved,
@@ -127,7 +129,7 @@ class MemoryFollowStore(Breakable):
     async def load(self) -> LoadedFollows:
         """Everything that is stored."""
         await self._work()
-        return LoadedFollows(list(self.follows.values()), list(self.invitations.values()))
+        return LoadedFollows(packed_follows(self.follows.values()), list(self.invitations.values()))
 
     async def commit(self, change: FollowChange) -> None:
         """Write all of a change or nothing of it."""

@@ -8,28 +8,31 @@ import asyncio
 import os
 import re
 import sqlite3
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
 import structlog
 
-from nightbell.account.person import Person, folded
+from nightbell.account.packed import SCOPES, ids_of_texts
+from nightbell.account.person import folded
 from nightbell.account.ports import (
     AccountChange,
     LoadedAccounts,
-    StoredKey,
+    PackedKeys,
+    PackedPeople,
     StoredPerson,
     StoredSession,
     StoredShare,
 )
 from nightbell.account.share import ShareCredential
+from nightbell.account.texts import FIELD_END, TEXT_END
+from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
-from nightbell.words.glucose import Unit
 
 RETRY_AFTER_S: Final = 30
 BUSY_TIMEOUT_S: Final = 5.0
@@ -41,6 +44,23 @@ _MIGRATION: Final = re.compile(r"accounts_(\d{4})_\w+\.sql")
 _log: Final = structlog.get_logger()
 
 Answer = TypeVar("Answer")
+
+
+_END, _FIELD = f"char({ord(TEXT_END)})", f"char({ord(FIELD_END)})"
+
+_TEXTS: Final = f" || {_FIELD} || ".join(("name", "email", "unit", "zone", "webhook", "password"))
+"""In the order of `packed.text_of_person`."""
+
+_PEOPLE: Final = f"""
+    SELECT max(rowid), group_concat(id, ''), group_concat(sharer, ' '), group_concat(hidden, ' '),
+        group_concat(created_ms, ' '), group_concat({_TEXTS}, {_END}), group_concat(name_folded, {_END})
+    FROM (SELECT rowid, * FROM person WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
+
+_KEYS: Final = f"""
+    SELECT max(rowid), group_concat(id, ''), group_concat(credential, ' '), group_concat(person, ''),
+        group_concat(scope <> '{SCOPES[0]}', ' '), group_concat(label, {_END}),
+        group_concat(hex(secret_hash), ''), group_concat(created_ms, ' ')
+    FROM (SELECT rowid, * FROM key WHERE revoked_ms = 0 AND rowid > ? ORDER BY rowid LIMIT ?)"""
 
 
 class AccountsFile:
@@ -191,37 +211,6 @@ class SqliteAccountStore:
 
 
 def _load(connection: sqlite3.Connection) -> LoadedAccounts:
-    people = [
-        StoredPerson(
-            Person(
-                identity, name, email, Unit(unit), sys.intern(zone), sharer, bool(hidden), created_ms, webhook
-            ),
-            password,
-        )
-        for (
-            identity,
-            name,
-            email,
-            unit,
-            zone,
-            sharer,
-            hidden,
-            created_ms,
-            password,
-            webhook,
-        ) in connection.execute(
-            "SELECT id, name, email, unit, zone, sharer, hidden, created_ms, password, webhook FROM person"
-            " ORDER BY rowid"
-        )
-    ]
-    # A revoked key opens nothing: it stays in the file for whoever asks what a credential number was.
-    keys = [
-        StoredKey(*row)
-        for row in connection.execute(
-            "SELECT id, credential, person, scope, label, secret_hash, created_ms, revoked_ms FROM key"
-            " WHERE revoked_ms = 0 ORDER BY credential"
-        )
-    ]
     shares = [
         StoredShare(ShareCredential(*row[:-1]), row[-1])
         for row in connection.execute(
@@ -235,7 +224,33 @@ def _load(connection: sqlite3.Connection) -> LoadedAccounts:
         )
     ]
     (reserved,) = connection.execute("SELECT reserved FROM credentials_reserved").fetchone()
-    return LoadedAccounts(people, keys, shares, sessions, reserved)
+    return LoadedAccounts(_people(connection), _keys(connection), shares, sessions, reserved)
+
+
+def _people(connection: sqlite3.Connection) -> PackedPeople:
+    ids, sharers, hidden, created_ms, texts, names = packed_columns(connection, _PEOPLE)
+    return PackedPeople(
+        ids=ids_of_texts("".join(ids)),
+        sharers=numbers(sharers, np.int32),
+        hidden=numbers(hidden, np.bool_),
+        created_ms=numbers(created_ms, np.int64),
+        texts=TEXT_END.join(texts).encode(),
+        folded=TEXT_END.join(names).encode(),
+    )
+
+
+def _keys(connection: sqlite3.Connection) -> PackedKeys:
+    # A revoked key opens nothing: it stays in the file for whoever asks what a credential number was.
+    ids, credentials, people, scopes, labels, hashes, created_ms = packed_columns(connection, _KEYS)
+    return PackedKeys(
+        ids=ids_of_texts("".join(ids)),
+        credentials=numbers(credentials, np.int32),
+        people=ids_of_texts("".join(people)),
+        scopes=numbers(scopes, np.int8),
+        labels=TEXT_END.join(labels).encode(),
+        hashes=bytes.fromhex("".join(hashes)),
+        created_ms=numbers(created_ms, np.int64),
+    )
 
 
 def _write(connection: sqlite3.Connection, change: AccountChange) -> None:

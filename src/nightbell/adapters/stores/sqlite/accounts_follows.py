@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
 
+from nightbell.account.packed import ids_of_texts
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile
-from nightbell.follow.follow import Follow, FollowState
+from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
 from nightbell.follow.limits import Limits
 from nightbell.follow.look import ChainedLook, Look
+from nightbell.follow.packed import STATES, PackedFollows
 from nightbell.follow.ports import FollowChange, LoadedFollows, StoredInvitation
 
 FORM: Final = 1
@@ -17,6 +20,19 @@ FORM: Final = 1
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Limits)
+
+
+_STATE: Final = " ".join(f"WHEN '{state.value}' THEN {place}" for place, state in enumerate(STATES))
+_NOBODY: Final = "-".join("0" * digits for digits in (8, 4, 4, 4, 12))
+
+_FOLLOWS: Final = f"""
+    SELECT max(number), group_concat(number, ' '), group_concat(id, ''), group_concat(sharer, ''),
+        group_concat(sharer_number, ' '), group_concat(follower, ''),
+        group_concat(CASE state {_STATE} END, ' '),
+        group_concat(may_see_graph, ' '), group_concat(may_be_told, ' '), group_concat(limit_set, ' '),
+        group_concat(since_ms, ' '),
+        group_concat(CASE paused_by WHEN '' THEN '{_NOBODY}' ELSE paused_by END, '')
+    FROM (SELECT * FROM follow WHERE number > ? ORDER BY number LIMIT ?)"""
 
 
 class SqliteFollowStore:
@@ -94,40 +110,6 @@ class SqliteLookStore:
 
 
 def _load(connection: sqlite3.Connection) -> LoadedFollows:
-    limit_sets = {
-        number: _decoder.decode(content)
-        for number, content in connection.execute("SELECT id, content FROM limit_set")
-    }
-    states = {state.value: state for state in FollowState}
-    people: dict[str, str] = {}  # one text for each person, however many follows name them
-    follows = [
-        Follow(
-            identity,
-            number,
-            people.setdefault(sharer, sharer),
-            sharer_number,
-            people.setdefault(follower, follower),
-            states[state],
-            bool(may_see_graph),
-            bool(may_be_told),
-            limit_sets[limit_set],
-            since_ms,
-            people.setdefault(paused_by, paused_by),
-        )
-        for (
-            number,
-            identity,
-            sharer,
-            sharer_number,
-            follower,
-            state,
-            may_see_graph,
-            may_be_told,
-            limit_set,
-            since_ms,
-            paused_by,
-        ) in connection.execute("SELECT * FROM follow ORDER BY number")
-    ]
     invitations = [
         StoredInvitation(identity, hashed, sharer, bool(graph), bool(told), expires_ms)
         for identity, hashed, sharer, graph, told, expires_ms in connection.execute(
@@ -135,7 +117,40 @@ def _load(connection: sqlite3.Connection) -> LoadedFollows:
             " ORDER BY expires_ms"
         )
     ]
-    return LoadedFollows(follows, invitations)
+    return LoadedFollows(_follows(connection), invitations)
+
+
+def _follows(connection: sqlite3.Connection) -> PackedFollows:
+    sets = connection.execute("SELECT id, content FROM limit_set ORDER BY id").fetchall()
+    limit_ids = np.array([number for number, _ in sets], np.int64)
+    columns = packed_columns(connection, _FOLLOWS)
+    (
+        follow_numbers,
+        ids,
+        sharers,
+        sharer_numbers,
+        followers,
+        states,
+        graph,
+        told,
+        limits,
+        since_ms,
+        paused_by,
+    ) = columns
+    return PackedFollows(
+        numbers=numbers(follow_numbers, np.int32),
+        ids=ids_of_texts("".join(ids)),
+        sharers=ids_of_texts("".join(sharers)),
+        sharer_numbers=numbers(sharer_numbers, np.int32),
+        followers=ids_of_texts("".join(followers)),
+        states=numbers(states, np.int8),
+        may_see_graph=numbers(graph, np.bool_),
+        may_be_told=numbers(told, np.bool_),
+        limits=np.searchsorted(limit_ids, numbers(limits, np.int64)).astype(np.int32),
+        since_ms=numbers(since_ms, np.int64),
+        paused_by=ids_of_texts("".join(paused_by)),
+        limit_sets=[_decoder.decode(content) for _, content in sets],
+    )
 
 
 def _write(connection: sqlite3.Connection, change: FollowChange) -> None:

@@ -1,6 +1,7 @@
 """One file of the SQLite journal: opened, inspected after a crash, read in order, saved when damaged."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -37,6 +38,17 @@ _WAL_MAGIC: Final = (0x377F0682, 0x377F0683)
 _WAL_FRAME_HEADER: Final = 24
 
 
+_OS_FAULTS: Final = {
+    errno.ENOSPC: Fault.DISK_FULL,
+    errno.EDQUOT: Fault.DISK_FULL,
+    errno.EIO: Fault.DISK_ERROR,
+    errno.EACCES: Fault.NOT_WRITABLE,
+    errno.EPERM: Fault.NOT_WRITABLE,
+    errno.EROFS: Fault.NOT_WRITABLE,
+}
+"""What a failing call of the file system itself means to whoever has to do something about it."""
+
+
 class UnreadableError(Exception):
     """A file, or a record in it, is damaged. The text says what was found."""
 
@@ -68,9 +80,11 @@ def as_failure(error: sqlite3.Error | OSError, place: Path) -> StoreFailedError:
     detail = f"{error} {name}".strip()
     if name == "SQLITE_FULL" or _is_full(place):
         fault = Fault.DISK_FULL
+    elif isinstance(error, OSError):
+        fault = _OS_FAULTS.get(error.errno or 0, Fault.OTHER)
     elif name.startswith("SQLITE_IOERR"):
         fault = Fault.DISK_ERROR
-    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
+    elif name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         fault = Fault.NOT_WRITABLE
     elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         fault = Fault.LOCKED

@@ -1,0 +1,105 @@
+"""People and keys as columns: how a store hands over a million of them, and how they are kept in memory."""
+
+import binascii
+from collections.abc import Iterable
+from struct import Struct
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nightbell.account.identity import FOLLOW, PUBLISH
+from nightbell.account.person import Person, folded
+from nightbell.account.ports import PackedKeys, PackedPeople, StoredKey, StoredPerson
+from nightbell.account.texts import FIELD_END, TEXT_END
+from nightbell.words.glucose import Unit
+
+SCOPES: Final = (PUBLISH, FOLLOW)
+"""Scopes of keys by their number in columns."""
+
+UUID_BYTES: Final = 16
+UUID_CHARS: Final = 36
+_HALVES: Final = Struct(">2Q")
+
+
+def text_of_person(stored: StoredPerson) -> bytes:
+    """The texts of a person in one."""
+    person = stored.person
+    fields = (person.name, person.email, person.unit.value, person.zone, person.webhook, stored.password)
+    return FIELD_END.join(fields).encode()
+
+
+def packed_people(people: Iterable[StoredPerson]) -> PackedPeople:
+    """People as columns."""
+    some = list(people)
+    persons = [stored.person for stored in some]
+    return PackedPeople(
+        b"".join(id_bytes(person.id) for person in persons),
+        np.array([person.sharer for person in persons], np.int32),
+        np.array([person.hidden for person in persons], np.bool_),
+        np.array([person.created_ms for person in persons], np.int64),
+        TEXT_END.encode().join(text_of_person(stored) for stored in some),
+        TEXT_END.join(folded(person.name) for person in persons).encode(),
+    )
+
+
+def packed_keys(keys: Iterable[StoredKey]) -> PackedKeys:
+    """Keys as columns; revoked ones are left out."""
+    some = [key for key in keys if not key.revoked_ms]
+    return PackedKeys(
+        b"".join(id_bytes(key.id) for key in some),
+        np.array([key.credential for key in some], np.int32),
+        b"".join(id_bytes(key.person) for key in some),
+        np.array([SCOPES.index(key.scope) for key in some], np.int8),
+        TEXT_END.join(key.label for key in some).encode(),
+        b"".join(key.secret_hash for key in some),
+        np.array([key.created_ms for key in some], np.int64),
+    )
+
+
+def person_of(text: bytes, *, person_id: str, sharer: int, hidden: bool, created_ms: int) -> StoredPerson:
+    """The person whose texts these are."""
+    name, email, unit, zone, webhook, password = text.decode().split(FIELD_END)
+    person = Person(person_id, name, email, Unit(unit), zone, sharer, hidden, created_ms, webhook)
+    return StoredPerson(person, password)
+
+
+def id_bytes(identity: str) -> bytes:
+    """The 16 bytes of a UUID.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = identity.replace("-", "")
+    if len(identity) != UUID_CHARS or len(digits) != 2 * UUID_BYTES or not digits.isalnum():
+        raise ValueError("not a UUID")
+    return int(digits, 16).to_bytes(UUID_BYTES)
+
+
+def id_halves(identity: str) -> tuple[int, int]:
+    """A UUID as two numbers, as columns keep it; of what is none, numbers that nobody has."""
+    try:
+        high, low = _HALVES.unpack(id_bytes(identity))
+    except ValueError:
+        return 0, 0
+    return high, low
+
+
+def id_text(high: int, low: int) -> str:
+    """The lower-case text of a UUID."""
+    digits = f"{high:016x}{low:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def halves(packed: bytes) -> NDArray[np.uint64]:
+    """Many ids of 16 bytes as numbers, shape (n, 2)."""
+    return np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def ids_of_texts(texts: str) -> bytes:
+    """The bytes of many UUIDs whose texts follow each other without anything between.
+
+    Raises:
+        ValueError: They are no UUIDs.
+    """
+    return binascii.unhexlify(texts.encode().translate(None, b"-"))

@@ -1,0 +1,292 @@
+"""The doorway: a usual upload goes from the socket straight to the door, everything else to the web server.
+
+Rules:
+
+1. An upload in its usual shape, one whole `POST /v1/readings` with its length said, is answered here.
+2. Whatever is not plainly that (another path, a body in chunks, two requests at once, a wish to close) is
+   handed with all its bytes to the web server's own protocol, which then keeps the connection. So there is
+   one way of being unusual, and `Front` answers what it answers.
+3. One request at a time: what comes while an answer is awaited waits, unread, in the client's socket.
+4. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
+
+Theory of operation: the server's protocol and its cycle of tasks cost a request twice what all of ours do
+(docs/performance.md). Here nothing is made for a request but what is parsed; the answer comes by a callback
+of the journal's future. The parser is the server's (httptools, llhttp).
+"""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+import httptools
+import structlog
+
+from nightbell.publish.door import DoorAnswer, DoorOffer, DoorRequest
+from nightbell.publish.native import ONE_ACCEPTED
+from nightbell.web.front import DOOR, DOOR_BYTES_MAX
+from nightbell.words.clock import Clock
+
+REQUEST_S_MAX: Final = 30.0
+"""How long a request may take to arrive, as `front.BODY_S_MAX`."""
+
+LOOK_EVERY_S: Final = 5.0
+"""How often one timer looks for the slow ones among all connections: so much longer they may last."""
+
+RAW_BYTES_MAX: Final = DOOR_BYTES_MAX + 16 * 1024
+"""A request with its headers. A longer one is not usual."""
+
+_BEGINNING: Final = b"POST " + DOOR.encode() + b" HTTP/1.1\r\n"
+_UNUSUAL_HEADERS: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+_KEEP_ALIVE: Final = b"keep-alive"
+
+_log = structlog.get_logger()
+
+
+class Beyond(Protocol):
+    """The web server's own protocol for one connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Take the connection over."""
+        ...
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came so far, and whatever comes."""
+        ...
+
+
+class Doorways:
+    """All connections whose requests are usual, and what they share.
+
+    Args:
+        offer: The door.
+        clock: The time of day.
+        idle_s_max: How long a connection may lie idle.
+    """
+
+    def __init__(self, offer: DoorOffer, clock: Clock, *, idle_s_max: float) -> None:
+        self.offer = offer
+        self.clock = clock
+        self.open: set[Doorway] = set()
+        self._idle_s_max = idle_s_max
+        self._timer: asyncio.TimerHandle | None = None
+
+    def enter(self, doorway: "Doorway") -> None:
+        """A connection was made."""
+        self.open.add(doorway)
+        if self._timer is None:
+            self._timer = doorway.loop.call_later(LOOK_EVERY_S, self._look, doorway.loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for doorway in list(self.open):
+            doorway.look(now, self._idle_s_max)
+        self._timer = loop.call_later(LOOK_EVERY_S, self._look, loop) if self.open else None
+
+
+class Doorway(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        shared: What all connections share.
+        loop: The event loop.
+        beyond: Makes the web server's own protocol for this connection.
+        connections: Where the web server keeps those that it must close in the end.
+    """
+
+    __slots__ = (
+        "_answering",
+        "_begun",
+        "_beyond",
+        "_body",
+        "_closing",
+        "_complete",
+        "_connections",
+        "_headers",
+        "_parser",
+        "_peer",
+        "_raw",
+        "_shared",
+        "_since",
+        "_transport",
+        "_usual",
+        "loop",
+    )
+
+    def __init__(
+        self,
+        shared: Doorways,
+        loop: asyncio.AbstractEventLoop,
+        beyond: Callable[[], Beyond],
+        connections: set[Any],
+    ) -> None:
+        self.loop = loop
+        self._shared = shared
+        self._beyond = beyond
+        self._connections = connections
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._peer = ""
+        self._raw: bytes | bytearray = b""
+        self._since = 0.0
+        self._answering = False
+        self._closing = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Be ready for the next request."""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._begun = 0
+        self._complete = False
+        self._usual = True
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # of a stream
+        """A client came."""
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        self._since = self.loop.time()
+        self._connections.add(self)
+        self._shared.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 the event loop's form
+        """The client went. What is being written down is written all the same."""
+        self._leave()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: we read no more of it."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if not self._answering:
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Some of a request came, usually all of it."""
+        raw = self._gather(data)
+        if self._answering:
+            self._transport.pause_reading()
+            return
+        if not raw.startswith(_BEGINNING):
+            if len(raw) >= len(_BEGINNING) or not _BEGINNING.startswith(raw):
+                self._hand_over()
+            return
+        if len(raw) > RAW_BYTES_MAX:
+            self._hand_over()
+            return
+        try:
+            # What came in pieces was fed in pieces, but the first of them may have been too short to judge.
+            self._parser.feed_data(data if self._begun else bytes(raw))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._usual = False
+        if not self._usual or self._begun > 1:
+            self._hand_over()
+        elif self._complete:
+            self._ask()
+
+    def _gather(self, data: bytes) -> bytes | bytearray:
+        """All that came of this request. A usual one comes at once and is not copied."""
+        if not self._raw:
+            self._raw = data
+            self._since = self.loop.time()
+            return data
+        if not isinstance(self._raw, bytearray):
+            self._raw = bytearray(self._raw)
+        self._raw += data
+        return self._raw
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """A request begins; the second one in a go is unusual."""
+        self._begun += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        name = name.lower()
+        if name in _UNUSUAL_HEADERS and not (name == b"connection" and value.lower() == _KEEP_ALIVE):
+            self._usual = False
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """All headers are there; an upload says how long it is, and is not too long."""
+        length = self._headers.get(b"content-length", b"")
+        if not length.isdigit() or len(length) > len(b"%d" % DOOR_BYTES_MAX) or int(length) > DOOR_BYTES_MAX:
+            self._usual = False
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body, usually all of it."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._complete = True
+
+    # What we do
+
+    def _ask(self) -> None:
+        self._answering = True
+        self._raw = b""
+        now_ms = self._shared.clock.now_ms()
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        request = DoorRequest("POST", DOOR, b"", self._headers, body, self._peer, now_ms)
+        self._forget()
+        try:
+            self._shared.offer(request, self._answer)
+        except Exception as error:  # noqa: BLE001 the outermost loop of a request: the client must hear something
+            _log.error("request.failed", error=type(error).__name__)
+            self._answer(DoorAnswer(500, ((b"content-type", b"text/plain"),), b"Internal Server Error"))
+
+    def _answer(self, answer: DoorAnswer) -> None:
+        self._answering = False
+        transport = self._transport
+        if transport.is_closing():
+            return
+        transport.write(_ONE_ACCEPTED if answer is ONE_ACCEPTED else _bytes_of(answer))
+        self._since = self.loop.time()
+        if self._closing:
+            transport.close()
+        elif self._raw:
+            held, self._raw = bytes(self._raw), b""
+            transport.resume_reading()
+            self.data_received(held)
+
+    def _hand_over(self) -> None:
+        """Give the connection to the web server, with all that came of a request that is not usual."""
+        raw, self._raw = bytes(self._raw), b""
+        self._leave()
+        protocol = self._beyond()
+        self._transport.set_protocol(protocol)  # type: ignore[arg-type] # the server's own kind of protocol
+        protocol.connection_made(self._transport)
+        protocol.data_received(raw)
+
+    def _leave(self) -> None:
+        self._connections.discard(self)
+        self._shared.open.discard(self)
+        del self._parser  # it and we hold each other
+
+    def look(self, now: float, idle_s_max: float) -> None:
+        """Close if the client has been too slow. An answer is never too late for this."""
+        if not self._answering and now - self._since > (REQUEST_S_MAX if self._raw else idle_s_max):
+            self._transport.close()
+
+    def shutdown(self) -> None:
+        """The server closes: at once, or after the answer that is due."""
+        self._closing = True
+        if not self._answering:
+            self._transport.close()
+
+
+def _bytes_of(answer: DoorAnswer) -> bytes:
+    phrase = HTTPStatus(answer.status).phrase
+    lines = [b"HTTP/1.1 %d %s" % (answer.status, phrase.encode())]
+    lines += [name + b": " + value for name, value in answer.headers]
+    lines.append(b"content-length: %d" % len(answer.body))
+    return b"\r\n".join(lines) + b"\r\n\r\n" + answer.body
+
+
+_ONE_ACCEPTED: Final = _bytes_of(ONE_ACCEPTED)

@@ -1,0 +1,28 @@
+"""What stores hand over, as books hold it that took the columns over."""
+
+from nightbell.account.book import Keys, People
+from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson
+from nightbell.follow.book import FollowBook
+from nightbell.follow.follow import Follow
+from nightbell.follow.ports import LoadedFollows
+
+
+def people_in(loaded: LoadedAccounts) -> list[StoredPerson]:
+    """People."""
+    people = People()
+    people.load(loaded.people)
+    return [people.stored(person) for person in people.everybody()]
+
+
+def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
+    """Keys."""
+    keys = Keys()
+    keys.load(loaded.keys)
+    return [key for person in people_in(loaded) for key in keys.of_person(person.person.id)]
+
+
+def follows_in(loaded: LoadedFollows) -> list[Follow]:
+    """Follows, ended ones too."""
+    book = FollowBook()
+    book.load(loaded.follows)
+    return list(book.some(range(book.next_number)))
