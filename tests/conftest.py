@@ -3,8 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from tests.household import Cast, FactsKept, House, assemble, memory_stores
+
+settings.register_profile("ours", deadline=None)  # a slow machine fails no test
+settings.load_profile("ours")
 
 
 @pytest.fixture

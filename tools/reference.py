@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from nightbell.app.metrics.definitions import reference as metrics
 from nightbell.app.settings_pages import reference
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode
@@ -30,7 +31,7 @@ def errors() -> str:
 
 def pages() -> dict[str, str]:
     """Every page by its file name."""
-    return {"settings.md": reference(), "errors.md": errors()}
+    return {"settings.md": reference(), "errors.md": errors(), "metrics.md": metrics()}
 
 
 def main() -> int:

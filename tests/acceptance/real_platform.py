@@ -36,6 +36,8 @@ class RealPlatform:
     def __init__(self, folder: Path, *options: str, **environment: str) -> None:
         self.folder = folder
         self.url = ""
+        self.said: list[bytes] = []
+        """Everything it has printed, over all its lives."""
         self._options = options or ("--no-watcher",)
         self._environment = {"NIGHTBELL_CANARY": "false"} | environment
         self.process: asyncio.subprocess.Process
@@ -58,20 +60,20 @@ class RealPlatform:
             env=os.environ | self._environment,
         )
         assert self.process.stdout is not None
-        said = []
+        begun = len(self.said)
         async for line in self.process.stdout:
-            said.append(line)
+            self.said.append(line)
             if found := OPEN.search(line):
                 self.url = found[1].decode()
                 self._listening = asyncio.create_task(self._drain())
                 return
-        raise AssertionError(b"".join(said).decode())
+        raise AssertionError(b"".join(self.said[begun:]).decode())
 
     async def _drain(self) -> None:
         """Keep its output from filling the pipe."""
         assert self.process.stdout is not None
-        async for _ in self.process.stdout:
-            pass
+        async for line in self.process.stdout:
+            self.said.append(line)
 
     async def kill(self, how: int = signal.SIGKILL) -> None:
         """End it, and wait for its end."""

@@ -15,7 +15,7 @@ from nightbell.adapters.passwords.pool import PasswordPool
 from nightbell.adapters.stores.memory.accounts import MemoryAccountStore, MemoryFollowStore, MemoryKeyFolder
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
-from nightbell.app.control_words import Health
+from nightbell.app.control_words import Health, StatusLine
 from nightbell.cli.main import main
 from nightbell.follow.service import Follows
 from nightbell.follow.standing import Ended, Standing
@@ -86,10 +86,19 @@ class CliHouse:
             follows=self.follows,
             history=self.history,
             health=lambda: self.health,
+            status=self.status,
             link=lambda secret: f"{self.health.url}/invitation#{secret}",
             history_days=90,
             clock=self.clock,
         )
+
+    async def status(self) -> list[StatusLine]:
+        """Two numbers and one that is not there yet."""
+        return [
+            StatusLine("newest_age", "seconds", 61),
+            StatusLine("told_most", "seconds", 3600, more=True),
+            StatusLine("answered_half", "seconds", -1),
+        ]
 
     async def nightbell(self, *arguments: str, stdin: str = "") -> Said:
         """Run one command of the command line in a thread."""

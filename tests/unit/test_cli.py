@@ -290,3 +290,20 @@ def test_config_says_what_is_wrong_and_what_there_is(tmp_path: Path) -> None:
     assert "no https" in fine.out
     assert json.loads(same.out)["there"] is True
     assert "Did you mean journal_days" in wrong.err
+
+
+async def test_status_says_the_numbers_in_words_and_ends_as_health_does(house: CliHouse) -> None:
+    well = await house.nightbell("status")
+    as_json = await house.nightbell("status", "--json")
+    house.health = house.health.__class__(False, "", 7, 0, 0, 0, "The disk is full.")
+    ill = await house.nightbell("status")
+
+    assert well.code == 0
+    assert "age of the newest reading" in well.out
+    assert "61 s" in well.out
+    assert "more than 60 min" in well.out
+    assert "none yet" in well.out
+    assert json.loads(as_json.out)["lines"][0] == {
+        "key": "newest_age", "unit": "seconds", "value": 61.0, "more": False
+    }  # fmt: skip
+    assert (ill.code, "The disk is full." in ill.out) == (1, True)

@@ -157,3 +157,16 @@ def test_addresses_are_split(address: str, split: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         split_address(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["0.0.0.0:9377", "[::]:9377", "8.8.8.8:9377", "bell.example.org:9377", "9377"]
+)
+def test_numbers_are_never_offered_where_the_public_could_reach_them(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SettingsError, match="metrics_listen"):
+        load(tmp_path, {"NIGHTBELL_METRICS_LISTEN": address})
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:9377", "localhost:9377", "[::1]:0", "192.168.1.5:9377"])
+def test_numbers_are_offered_near_by_or_nowhere(tmp_path: Path, address: str) -> None:
+    assert load(tmp_path, {"NIGHTBELL_METRICS_LISTEN": address}).metrics_listen == address

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nightbell.account.book import Keys, People, identity_of
 from nightbell.account.checks import check_email, check_webhook, check_zone, checked_name
+from nightbell.account.counts import SignInCounts
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import Grant, renew_ms
 from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
@@ -65,6 +66,7 @@ class Accounts:
         self._keys = Keys()
         self._grants = Grants(folder, asyncio.Lock())
         self._patience = Patience()
+        self.sign_ins = SignInCounts()
         self._numbers = iter(range(0))
         self._changing = asyncio.Lock()
         self._reserving = asyncio.Lock()
@@ -246,6 +248,7 @@ class Accounts:
         """
         wait_ms = self._patience.wait_ms(folded(name), peer, now_ms)
         if wait_ms > 0:
+            self.sign_ins.too_soon += 1
             seconds = -(-wait_ms // 1000)
             sentence = catalogue().say("account.try_later", seconds=seconds)
             raise CallerError(ErrorCode.TRY_LATER, sentence, retry_after_s=seconds)
@@ -255,11 +258,14 @@ class Accounts:
         try:
             right = await self._passwords.matches(stored, password)
         except PlatformError:
+            self.sign_ins.busy += 1
             self._patience.forgive(folded(name), peer)  # nobody looked at the password
             raise
         if person is None or not right:
+            self.sign_ins.refused += 1
             raise CallerError(ErrorCode.WRONG_PASSWORD, catalogue().say("account.wrong_password"))
         self._patience.forgive(folded(name), peer)
+        self.sign_ins.signed_in += 1
         return self._granted(person.id, device, await self._next_credential(), now_ms)
 
     async def renew(self, bearer: str, now_ms: int) -> SignedIn:

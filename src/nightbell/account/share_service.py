@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from nightbell.account.book import People
+from nightbell.account.counts import SignInCounts
 from nightbell.account.identity import SHARE_SCOPES, Identity
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, folded, tidied_name
@@ -40,6 +41,7 @@ class ShareAccounts:
         self._people = people
         self._shares: dict[str, StoredShare] = {}
         self._named: dict[str, str] = {}
+        self.sign_ins = SignInCounts()
         self._sessions = Sessions()
         self._verified = Verified(new_secret(""))
         self._changing = changing
@@ -122,6 +124,7 @@ class ShareAccounts:
         account_id = "" if account is None else account.account
         digest = self._verified.digest(account_id, password)
         if account is not None and self._verified.remembers(account_id, digest, now_ms):
+            self.sign_ins.signed_in += 1
             return True
         # After a restart all of one household's clients come at once: they share one slow hash.
         return await self._passwords.together(
@@ -132,6 +135,7 @@ class ShareAccounts:
         named = f"share {account}"
         wait_ms = self._patience.wait_ms(named, peer, now_ms)
         if wait_ms > 0:
+            self.sign_ins.too_soon += 1
             seconds = -(-wait_ms // 1000)
             sentence = catalogue().say("account.try_later", seconds=seconds)
             raise CallerError(ErrorCode.TRY_LATER, sentence, retry_after_s=seconds)
@@ -140,9 +144,13 @@ class ShareAccounts:
         try:
             right = await self._passwords.matches(None if stored is None else stored.password, password)
         except PlatformError:
+            self.sign_ins.busy += 1
             self._patience.forgive(named, peer)  # nobody looked at the password
             raise
-        if right:
+        if not right:
+            self.sign_ins.refused += 1
+        else:
+            self.sign_ins.signed_in += 1
             self._patience.forgive(named, peer)
             if self._shares.get(account) is stored:  # the password may have been changed meanwhile
                 self._verified.put(account, digest, now_ms)

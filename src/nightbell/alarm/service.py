@@ -290,6 +290,26 @@ class Evaluation:
         """The newest tick that was folded: what a heartbeat carries to prove that the alarm path works."""
         return max(self._fold.evaluation.columns.last_tick_ms, 0)
 
+    @property
+    def waiting_since_ms(self) -> int:
+        """When the oldest group that waits to be folded was recorded; 0 if none waits."""
+        return self._waiting[0].recorded_ms if self._waiting else 0
+
+    @property
+    def newest_measured_ms(self) -> NDArray[np.int64]:
+        """When each sharer's newest reading was measured, by number; below 0 if there was never one.
+
+        Not a copy: to be looked at at once.
+        """
+        newest: NDArray[np.int64] = self._fold.evaluation.columns.sharers.used("newest_ms")
+        return newest
+
+    @property
+    def is_sharer(self) -> NDArray[np.bool_]:
+        """Which of those numbers are sharers the journal knows."""
+        known: NDArray[np.bool_] = self._fold.evaluation.columns.sharers.used("added_ms") != NO_MS
+        return known
+
     def state_of(self, sharer: int) -> SharerState:
         """What is known of a sharer now."""
         sharers = self._fold.evaluation.columns.sharers

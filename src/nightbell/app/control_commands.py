@@ -30,6 +30,8 @@ from nightbell.app.control_words import (
     PersonAdd,
     PersonRow,
     ReadingsImport,
+    Status,
+    StatusLine,
 )
 from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.service import Follows
@@ -65,6 +67,7 @@ class ControlCommands:
         follows: Who may see whom.
         history: Where imports go.
         health: How the platform is now.
+        status: The numbers to look at first.
         link: Makes the link of an invitation from its secret.
         history_days: How long readings are kept, to say which imports will not stay.
         clock: The time of day.
@@ -77,6 +80,7 @@ class ControlCommands:
         follows: Follows,
         history: FilesReadings,
         health: Callable[[], Health],
+        status: Callable[[], Awaitable[list[StatusLine]]],
         link: Callable[[str], str],
         history_days: int,
         clock: Clock,
@@ -85,6 +89,7 @@ class ControlCommands:
         self._follows = follows
         self._history = history
         self._health = health
+        self._status = status
         self._link = link
         self._history_days = history_days
         self._clock = clock
@@ -102,6 +107,7 @@ class ControlCommands:
             "key.revoke": Command(KeyRevoke, self.key_revoke),
             "readings.import": Command(ReadingsImport, self.readings_import),
             "health": Command(Nothing, self.health),
+            "status": Command(Nothing, self.status),
         }
 
     async def person_add(self, asked: PersonAdd) -> PersonRow:
@@ -235,6 +241,10 @@ class ControlCommands:
     async def health(self, _asked: Nothing) -> Health:
         """How the platform is."""
         return self._health()
+
+    async def status(self, _asked: Nothing) -> Status:
+        """The numbers to look at first."""
+        return Status(self._health(), await self._status())
 
     def _named(self, name: str) -> Person:
         person = self._accounts.person_named(name)

@@ -166,6 +166,29 @@ class Imported(msgspec.Struct, frozen=True):
     expiring: int
 
 
+class StatusLine(msgspec.Struct, frozen=True):
+    """One number.
+
+    Attributes:
+        key: Which.
+        unit: `seconds`, `bytes`, or `count`.
+        value: The number; -1 if there is none yet, or there was never one.
+        more: Whether it is more than that: the steps of durations end at an hour.
+    """
+
+    key: str
+    unit: str
+    value: float
+    more: bool = False
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The numbers to look at first, and how the platform is."""
+
+    health: "Health"
+    lines: list[StatusLine]
+
+
 class Health(msgspec.Struct, frozen=True):
     """How the platform is.
 

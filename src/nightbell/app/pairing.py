@@ -108,6 +108,13 @@ def _holds(pairing: Pairing, accounts: Accounts, *, canaries: bool, now_ms: int)
     return True
 
 
+def canary_sharers(accounts: Accounts) -> frozenset[int]:
+    """Sharer numbers of the canaries, those of an earlier pairing included: their rows stay for ever."""
+    names = (CANARY_NAME.format(number=at) for at in range(1, CANARIES + 1))
+    found = (accounts.person_named(name) for name in names)
+    return frozenset(one.sharer for one in found if one is not None and one.sharer >= 0)
+
+
 async def _hidden(accounts: Accounts, name: str, now_ms: int) -> Person:
     known = accounts.person_named(name)
     if known is not None:

@@ -30,7 +30,6 @@ from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore,
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
-from nightbell.alarm.effects import Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
 from nightbell.app.channels import Channels
@@ -38,20 +37,25 @@ from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
 from nightbell.app.demo_family import DemoError, DemoFamily
-from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
+from nightbell.app.metrics.page import Numbers
+from nightbell.app.metrics.read import Rooms
+from nightbell.app.metrics.server import MetricsServer
+from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
-from nightbell.app.settings import Settings
+from nightbell.app.settings import Settings, split_address
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
     FollowFacts,
+    Later,
     ShareHistory,
     WatchedSharers,
     WebhookSecrets,
     clock_facts,
     known_facts,
+    lane_limits,
 )
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.service import Deliver
@@ -61,11 +65,10 @@ from nightbell.follow.service import Follows
 from nightbell.history.service import History
 from nightbell.journal.facts import DoorOpened
 from nightbell.journal.group import Group
-from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
-from nightbell.publish.reading import READING_DTYPE, Reading
+from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
 from nightbell.watch.roster import Roster
 from nightbell.web.build import build_app
@@ -99,6 +102,7 @@ class Platform:
         self._words = catalogue()
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher_failing = ""
+        self._canaries: frozenset[int] = frozenset()
         self._build()
 
     def _build(self) -> None:
@@ -107,7 +111,7 @@ class Platform:
         self.journal = Journal(
             SqliteJournalStore(folder / "journal"),
             clock,
-            limits=_lane_limits(settings),
+            limits=lane_limits(settings),
             keep_days=settings.journal_days,
         )
         self._file = AccountsFile(folder / "accounts.sqlite")
@@ -133,9 +137,7 @@ class Platform:
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
         self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
-        self.evaluation = Evaluation(
-            _Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint")
-        )
+        self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access,
@@ -152,8 +154,12 @@ class Platform:
             channels=self.channels.all,
             clock=self.clock,
             settings=DeliverSettings(link=self.url),
+            canary=lambda sharer: sharer in self._canaries,
         )
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
+        self.numbers = Numbers(self._rooms(), self.folder, self.clock)
+        address = split_address(self.settings.metrics_listen) if self.settings.metrics_listen else None
+        self.metrics = MetricsServer(address, self.numbers.page)
 
     def _refresh(self, follow: int) -> None:
         """A follow changed: its follower's open screens show it at once."""
@@ -210,6 +216,7 @@ class Platform:
             self.history.consume,
             self.hub.consume,
             self.evaluation.consume,
+            self.numbers.ages.consume,
         ):
             self.journal.subscribe(consume)
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
@@ -218,6 +225,7 @@ class Platform:
         await self._try_to(lambda _: self._keep_at_last(unkept))
         await self._open_door(host)
         self._tasks.append(asyncio.create_task(self._tend(), name="tend"))
+        self._tasks.append(asyncio.create_task(self.metrics.run(), name="metrics"))
 
     async def _open_door(self, host: str) -> None:
         """Serve, see that the door answers, and only then say that it is open."""
@@ -232,6 +240,7 @@ class Platform:
             tls_ca_file=str(self._tls.certificate) if self._tls else "",
             tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
         )
+        self._canaries = canary_sharers(self.accounts)
         house = self._house()
         app = build_app(house)
         app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
@@ -275,9 +284,25 @@ class Platform:
             follows=self.follows,
             history=self.history,
             health=self.health,
+            status=self.numbers.first_page,
             link=lambda secret: f"{self.url}/invitation#{secret}",
             history_days=self.settings.history_days,
             clock=self.clock,
+        )
+
+    def _rooms(self) -> Rooms:
+        return Rooms(
+            journal=self.journal,
+            publish=self.publish,
+            history=self.history,
+            evaluation=self.evaluation,
+            deliver=self.deliver,
+            hub=self.hub,
+            accounts=self.accounts,
+            follows=self.follows,
+            canaries=lambda: self._canaries,
+            failing=self.failing,
+            build=metadata.version("nightbell"),
         )
 
     def _remembered(self, groups: Iterator[Group]) -> Iterator[Group]:
@@ -323,26 +348,33 @@ class Platform:
         except NightbellError as error:
             _log.warning("tending.failed", code=error.code)
 
+    def failing(self) -> dict[str, str]:
+        """What is wrong and what to do, by part; empty where all is well."""
+        say, untold = self._words.say, self.follows.untold
+        late = self.clock.now_ms() - self.evaluation.evaluated_tick_ms > WELL_MS_MAX
+        return {
+            "journal": self.journal.health().failing,
+            "history": self.history.health().failing,
+            "outbox": self.deliver.health().failing,
+            "accounts": self.accounts.failing,
+            "watcher": self._watcher_failing,
+            "follows": say("platform.untold", follows=untold) if untold else "",
+            "evaluation": say("platform.not_evaluating") if late else "",
+            "set_aside": say("platform.set_aside") if self.evaluation.set_aside else "",
+            "metrics": self.metrics.failing,
+        }
+
     def health(self) -> Health:
         """How the platform is."""
         journal = self.journal.health()
-        tick_ms = self.evaluation.evaluated_tick_ms
-        late = self.clock.now_ms() - tick_ms > WELL_MS_MAX
-        failing = [journal.failing, self.history.health().failing, self.deliver.health().failing]
-        failing += [self.accounts.failing, self._watcher_failing]
-        failing += (
-            [self._words.say("platform.untold", follows=self.follows.untold)] if self.follows.untold else []
-        )
-        failing += [self._words.say("platform.not_evaluating")] if late else []
-        failing += [self._words.say("platform.set_aside")] if self.evaluation.set_aside else []
-        said = " ".join(sentence for sentence in failing if sentence)
+        said = " ".join(sentence for sentence in self.failing().values() if sentence)
         return Health(
             well=not said,
             url=self.url,
             last_seq=journal.last_seq,
             live_waiting=journal.live,
             backfill_waiting=journal.backfill,
-            evaluated_tick_ms=tick_ms,
+            evaluated_tick_ms=self.evaluation.evaluated_tick_ms,
             failing=said,
         )
 
@@ -372,32 +404,6 @@ class Platform:
         await self._looks.close()
         self.accounts.close()
         await self._file.close()
-
-
-class _Later:
-    """Hands effects to a room that is built after the one that makes them."""
-
-    def __init__(self, taker: Callable[[], Deliver]) -> None:
-        self._taker = taker
-
-    def tell(self, effects: Effects) -> None:
-        """Pass on."""
-        self._taker().tell(effects)
-
-    @property
-    def written_seq(self) -> int:
-        """What the ledger holds."""
-        return self._taker().written_seq
-
-
-def _lane_limits(settings: Settings) -> LaneLimits:
-    usual = LaneLimits()
-    live, backfill = settings.lanes.live_readings_max, settings.lanes.backfill_readings_max
-    return LaneLimits(
-        live=LaneLimit(live, live * READING_DTYPE.itemsize),
-        backfill=LaneLimit(backfill, backfill * READING_DTYPE.itemsize),
-        control=usual.control,
-    )
 
 
 async def _show(platform: Platform, announce: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ setting must not be silently the default. A secret may stand in a file of its ow
 """
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX: Final = "NIGHTBELL_"
 NESTED: Final = "__"
+_LOOPBACK: Final = "127.0.0.1"
 FILE_SUFFIX: Final = "_FILE"
 FILE_NAME: Final = "settings.toml"
 FILE_BYTES_MAX: Final = 256 * 1024
@@ -62,7 +64,21 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _near(value: str) -> str:
+    """An address that the public cannot reach: of this machine or of a private network, by number."""
+    if value:
+        host, _ = split_address(value)
+        where = ipaddress.ip_address(_LOOPBACK if host == "localhost" else host.partition("%")[0])
+        if where.is_unspecified or not (where.is_loopback or where.is_private):
+            raise ValueError(
+                "the public must not reach it: write an address of this machine, as 127.0.0.1:9377, or of a "
+                "private network"
+            )
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+NearAddress = Annotated[str, AfterValidator(_near)]
 Url = Annotated[str, AfterValidator(_url)]
 
 
@@ -134,6 +150,10 @@ class Settings(BaseSettings):
     watcher_listen: Address = Field(
         default="127.0.0.1:8378", description="Where the watcher's own pages answer."
     )
+    metrics_listen: NearAddress = Field(
+        default="",
+        description="Where Prometheus reads numbers, as 127.0.0.1:9377. Never public. Empty: nowhere.",
+    )
     public_url: Url = Field(
         default="", description="What people type to reach the platform. Empty: made from listen."
     )
@@ -153,6 +173,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="How logs look: text on a terminal, else json, unless chosen here."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lines of the log below this are not written."
     )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}))
     smtp: Smtp = Field(default_factory=lambda: Smtp.model_validate({}))

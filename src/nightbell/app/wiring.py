@@ -11,7 +11,10 @@ import msgspec
 from nightbell.account.identity import Identity
 from nightbell.account.service import Accounts
 from nightbell.adapters.dialects.share.ports import SharePage
+from nightbell.alarm.effects import Effects
+from nightbell.alarm.ports import EffectsTaker
 from nightbell.alarm.service import Evaluation
+from nightbell.app.settings import Settings
 from nightbell.deliver.ports import Contact
 from nightbell.follow.access import Access
 from nightbell.follow.follow import Sight
@@ -19,9 +22,10 @@ from nightbell.follow.service import Follows
 from nightbell.follow.standing import Ended, Standing, standing
 from nightbell.history.service import History
 from nightbell.journal.facts import AnyFact, ClockLearned, FollowEnded, FollowSet, SharerAdded
+from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
-from nightbell.publish.reading import Reading
+from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
 from nightbell.words.zones import zone_or_utc
 
@@ -195,3 +199,30 @@ class ShareHistory:
             for row in rows[::-1][:count]
         ]
         return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))
+
+
+class Later:
+    """Hands effects to a room that is built after the one that makes them."""
+
+    def __init__(self, taker: Callable[[], EffectsTaker]) -> None:
+        self._taker = taker
+
+    def tell(self, effects: Effects) -> None:
+        """Pass on."""
+        self._taker().tell(effects)
+
+    @property
+    def written_seq(self) -> int:
+        """What the ledger holds."""
+        return self._taker().written_seq
+
+
+def lane_limits(settings: Settings) -> LaneLimits:
+    """What may wait in each lane, as the operator chose."""
+    usual = LaneLimits()
+    live, backfill = settings.lanes.live_readings_max, settings.lanes.backfill_readings_max
+    return LaneLimits(
+        live=LaneLimit(live, live * READING_DTYPE.itemsize),
+        backfill=LaneLimit(backfill, backfill * READING_DTYPE.itemsize),
+        control=usual.control,
+    )

@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     _publish_command(commands)
     _config_commands(commands)
     _add(commands, "health", "people:health")
+    _add(commands, "status", "status:status")
     measure = _add(commands, "bench", "bench:bench")
     measure.add_argument("rest", nargs="*", help=say("help_bench_rest"))
     return root

@@ -136,8 +136,11 @@ def health(asked: argparse.Namespace, speaker: Speaker) -> None:
     """
     with Platform(asked.data) as platform:
         found = platform.ask("health", Nothing(), Health)
-    speaker.result(
-        found, say("health_well", url=found.url) if found.well else say("health_ill", why=found.failing)
-    )
+    speaker.result(found, health_sentence(found))
     if not found.well:
         raise CommandError(say("health_refused"), code="not_well")
+
+
+def health_sentence(found: Health) -> str:
+    """How the platform is, in a sentence."""
+    return say("health_well", url=found.url) if found.well else say("health_ill", why=found.failing)

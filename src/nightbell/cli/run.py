@@ -11,7 +11,7 @@ import uvloop
 
 from nightbell.app.companion import Companion, watch_command
 from nightbell.app.control import AlreadyRunningError
-from nightbell.app.logs import set_up_logs
+from nightbell.app.logs import catch_the_rest, set_up_logs
 from nightbell.app.platform import run_platform
 from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
@@ -37,6 +37,7 @@ def up(asked: argparse.Namespace, speaker: Speaker) -> None:
         chosen["tls.certificate"], chosen["tls.key"] = map(str, asked.tls)
     settings = settings_of(asked, chosen)
     set_up_logs(settings)
+    catch_the_rest(settings)
     tls = tls_of(settings)
     if tls is None:
         speaker.note(say("no_tls"))

@@ -5,7 +5,7 @@ import asyncio
 
 from nightbell.app.channels import mail_channel
 from nightbell.app.companion import EXIT_ALREADY, WatcherRunningError
-from nightbell.app.logs import set_up_logs
+from nightbell.app.logs import catch_the_rest, set_up_logs
 from nightbell.app.watcher import run_watcher
 from nightbell.cli.config import settings_of
 from nightbell.cli.speak import CommandError, Speaker, say
@@ -19,6 +19,7 @@ def watch(asked: argparse.Namespace, speaker: Speaker) -> None:
     """
     settings = settings_of(asked, {"watcher_listen": asked.listen} if asked.listen else {})
     set_up_logs(settings)
+    catch_the_rest(settings)
     mail = mail_channel(settings)
     if mail is None:
         speaker.note(say("no_mail"))

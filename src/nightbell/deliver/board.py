@@ -86,6 +86,10 @@ class Board:
         theirs = [told for told in self._newest.get(alarm_id, {}).values() if told.follower == person]
         return max(theirs, key=lambda told: told.step, default=None)
 
+    def everybodys(self) -> Iterable[AlarmView]:
+        """All open alarms, in no special order."""
+        return self._alarms.values()
+
     @property
     def size(self) -> int:
         """How many alarms are open."""

@@ -42,6 +42,10 @@ class Intake:
             + len(self._receipts)
         )
 
+    def oldest_ms(self) -> int:
+        """When the oldest notification that waits was decided; 0 if none waits. Looks at all."""
+        return min((told.at_ms for told in self._notifications.values()), default=0)
+
     def add_effects(self, effects: Effects) -> None:
         """What one micro-batch of the journal led to."""
         self.add(

@@ -78,6 +78,10 @@ class Lane:
             self._make_ready(item, since_ms)
         return known
 
+    def oldest_ms(self) -> int:
+        """When the oldest that waits was decided; 0 if nothing waits. Looks at all: for health only."""
+        return min((item.notification.at_ms for item in self._items.values()), default=0)
+
     def take(self, now_ms: int) -> Item | None:
         """Take out what is to be sent next, if anything is due."""
         while self._later and self._later[0][0] <= now_ms:

@@ -16,7 +16,7 @@ from nightbell.deliver.record import Batch, Delivery, DeliveryState
 from nightbell.deliver.settings import DeliverSettings, LaneHealth
 from nightbell.tell.attempt import attempt_of
 from nightbell.tell.channel import Channel
-from nightbell.tell.outcome import Outcome, Unavailable
+from nightbell.tell.outcome import Outcome, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, Clock
 
@@ -48,6 +48,7 @@ class Sending:
         clock: Clock,
         settings: DeliverSettings,
         record: Callable[[Batch], None],
+        told: Callable[[Notification, str, int], None],
         on_end: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._ways = {channel.name: _Way(channel, settings.sends_at_once) for channel in channels}
@@ -56,6 +57,7 @@ class Sending:
         self._clock = clock
         self._settings = settings
         self._record = record
+        self._told = told
         self._on_end = on_end
         self._loops: list[asyncio.Task[None]] = []
 
@@ -109,7 +111,14 @@ class Sending:
     def health(self) -> tuple[LaneHealth, ...]:
         """How each channel goes."""
         return tuple(
-            LaneHealth(name, len(way.lane), len(way.sends), way.failures_in_a_row, way.last_reason)
+            LaneHealth(
+                name,
+                len(way.lane),
+                way.lane.oldest_ms(),
+                len(way.sends),
+                way.failures_in_a_row,
+                way.last_reason,
+            )
             for name, way in self._ways.items()
         )
 
@@ -163,6 +172,8 @@ class Sending:
             open_newest=is_newest_of_open(told, self._board.standing(told)),
         )
         self._count(way, outcome)
+        if isinstance(outcome, Sent):
+            self._told(told, delivery.channel, now_ms)
         attempt = attempt_of(
             outcome, message=told.id, channel=delivery.channel, number=after.tries, at_ms=began_ms
         )

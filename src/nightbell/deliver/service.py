@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, Literal
 
 import msgspec
 import structlog
 
 from nightbell.alarm.effects import AlarmView, Effects, Notification
+from nightbell.deliver.figures import DeliverFigures
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.intake import Intake
 from nightbell.deliver.outbox import deliveries_of, settled
@@ -48,12 +49,14 @@ class Deliver:
         channels: Sequence[Channel],
         clock: Clock,
         settings: DeliverSettings | None = None,
+        canary: Callable[[int], bool] = lambda _: False,
     ) -> None:
         self._ledger = ledger
         self._hub = hub
         self._contacts = contacts
         self._clock = clock
         self._settings = settings or DeliverSettings()
+        self.figures = DeliverFigures([APP, *(channel.name for channel in channels)], canary)
         self._sending = Sending(
             channels=channels,
             board=hub.board,
@@ -61,6 +64,7 @@ class Deliver:
             clock=clock,
             settings=self._settings,
             record=self._record,
+            told=self.figures.told,
             on_end=self._on_end,
         )
         self._fresh = Intake()
@@ -173,6 +177,7 @@ class Deliver:
         if not known or await self._follower_of(notification) != person:
             raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("deliver.receipt_unknown"))
         proof = Receipt(notification, channel, ReceiptState(state), person, now_ms)
+        self.figures.receipts[channel, state] += 1
         self._fresh.add(Batch(receipts=(proof,)))
         self._arrived.set()
 
@@ -221,6 +226,7 @@ class Deliver:
         return DeliverHealth(
             failing=self._failing or (catalogue().say("deliver.ledger_gap") if left_out else ""),
             unwritten=self._unwritten.size + self._fresh.size,
+            unwritten_oldest_ms=self._unwritten.oldest_ms() or self._fresh.oldest_ms(),
             left_out=left_out,
             lanes=self._sending.health(),
             streams=self._hub.count,
@@ -318,7 +324,9 @@ class Deliver:
             for told in batch.notifications
             if (new is None or told.id in new) and told.id not in self._performed
         ]
-        self._hub.tell_changes(self._hub.board.take(batch.alarms, fresh), now_ms)
+        changes = self._hub.board.take(batch.alarms, fresh)
+        self.figures.changed(changes)
+        self._hub.tell_changes(changes, now_ms)
         for told in fresh:
             self._performed[told.id] = told.follower
         while len(self._performed) > PERFORMED_MAX:
@@ -342,6 +350,8 @@ class Deliver:
         state, why, result = DeliveryState.SENT, "", AttemptResult.SENT
         if not reached:
             state, why, result = DeliveryState.UNREACHED, "no_screen", AttemptResult.UNAVAILABLE
+        else:
+            self.figures.told(told, APP, now_ms)
         tried = msgspec.structs.replace(delivery, tries=delivery.tries + 1)
         attempt = Attempt(told.id, APP, tried.tries, now_ms, result, "", "")
         return Batch(deliveries=(settled(tried, state, why, now_ms=now_ms),), attempts=(attempt,))
@@ -349,6 +359,7 @@ class Deliver:
     def _record(self, batch: Batch) -> None:
         """Have it written with the next transaction."""
         if batch.size:
+            self.figures.settle(batch.deliveries)
             self._fresh.add(batch)
             self._arrived.set()
 

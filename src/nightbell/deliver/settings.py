@@ -34,10 +34,14 @@ class DeliverSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneHealth(msgspec.Struct, frozen=True):
-    """One channel: how many deliveries wait or are under way, and how its last tries went."""
+    """One channel: how many deliveries wait or are under way, and how its last tries went.
+
+    `oldest_ms` is when the oldest that waits was decided, 0 if none waits.
+    """
 
     channel: str
     waiting: int
+    oldest_ms: int
     under_way: int
     failures_in_a_row: int
     last_reason: str
@@ -49,6 +53,7 @@ class DeliverHealth(msgspec.Struct, frozen=True):
     Attributes:
         failing: What is wrong with the ledger and what to do; empty while all is well.
         unwritten: Rows that wait to be written.
+        unwritten_oldest_ms: When the oldest notification among them was decided; 0 if there is none.
         left_out: Rows that had to be left out of memory; the next start builds them again.
         lanes: Each channel.
         streams: How many screens are open.
@@ -56,6 +61,7 @@ class DeliverHealth(msgspec.Struct, frozen=True):
 
     failing: str
     unwritten: int
+    unwritten_oldest_ms: int
     left_out: int
     lanes: tuple[LaneHealth, ...]
     streams: int

@@ -68,12 +68,15 @@ class HistoryHealth(msgspec.Struct, frozen=True):
 
     Attributes:
         flushed_seq: The store holds everything up to this group of the journal.
+        closed_ms: The store holds everything measured before this instant, all but what came late; 0 if
+            nothing was closed yet.
         open_readings: Readings in memory that are not in the store yet.
         dropped: Readings above what one sharer can send; they are in the journal only.
         failing: What is wrong and what to do; empty when all is well.
     """
 
     flushed_seq: int
+    closed_ms: int
     open_readings: int
     dropped: int
     failing: str
@@ -236,6 +239,7 @@ class History:
             failing = catalogue().say("history.set_aside", moved_to=self._set_aside)
         return HistoryHealth(
             flushed_seq=self._state.replay_after,
+            closed_ms=max(0, (self._state.closed_upto + 1) * BLOCK_MS),
             open_readings=sum(block.count for block in blocks) + self._beside_count + self._pending_count,
             dropped=self._dropped + sum(block.dropped for block in blocks),
             failing=failing,

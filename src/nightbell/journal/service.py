@@ -18,10 +18,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-import msgspec
 import structlog
 
 from nightbell.journal.facts import AnyFact, DoorOpened
+from nightbell.journal.figures import JournalFigures, JournalHealth
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch, Lane, LaneLimits, Turn, next_turn, spread
 from nightbell.journal.packing import fact_size
@@ -65,32 +65,6 @@ _AGAIN_S: Final = {"live": (5, 30), "backfill": (30, 120), "control": (1, 5), "n
 _log = structlog.get_logger()
 
 
-class JournalHealth(msgspec.Struct, frozen=True):
-    """How the journal is.
-
-    Attributes:
-        last_seq: The newest durable group.
-        last_commit_ms: When it was committed, 0 if none since the start.
-        live: Readings that wait in the live lane.
-        backfill: Readings that wait in the backfill lane.
-        control: Facts that wait.
-        refused: Requests refused because a lane was full, since the start.
-        volatile: Groups that could not be made durable, since the start.
-        consumer_failures: How often each consumer has raised, by name.
-        failing: What is wrong and what to do, for whoever runs this; empty when all is well.
-    """
-
-    last_seq: int
-    last_commit_ms: int
-    live: int
-    backfill: int
-    control: int
-    refused: int
-    volatile: int
-    consumer_failures: dict[str, int]
-    failing: str
-
-
 class Journal:
     """One total order of everything that evaluation depends on."""
 
@@ -131,6 +105,7 @@ class Journal:
         self._failure: StoreFailedError | None = None
         self._try_again_at = 0.0
         self._closing = False
+        self.figures = JournalFigures()
         self._writer = Writer(store, self._tell)
         self._loop: asyncio.AbstractEventLoop
 
@@ -284,11 +259,19 @@ class Journal:
             live=self._live.waiting,
             backfill=self._backfill.waiting,
             control=self._facts_waiting,
+            live_age_s=self._age_s(self._live, lambda batch: batch.readings),
+            backfill_age_s=self._age_s(self._backfill, lambda batch: batch.readings),
+            control_age_s=self._age_s(self._live, lambda batch: batch.facts),
             refused=self._refused,
             volatile=self._volatile,
             consumer_failures=dict(self._consumer_failures),
             failing=self._failing(),
         )
+
+    def _age_s(self, lane: Lane, held: Callable[[Batch], Sequence[object]]) -> float:
+        committing = [self._committing] if self._committing and self._committing_lane is lane else []
+        since = [batch.since for batch in (*committing, *lane.all_waiting()) if held(batch)]
+        return max(0.0, self._loop.time() - min(since)) if since else 0.0
 
     def tick(self) -> None:
         """Have the next commit carry the time of day. `begin` does this every second."""
@@ -365,6 +348,9 @@ class Journal:
 
     def _committed(self, written: Written) -> None:
         batch = written.batch
+        live = self._committing_lane is self._live
+        histogram = self.figures.live if live else self.figures.backfill
+        histogram.add_one(self._loop.time() - self._committing_since)
         self._committing = None
         self._committing_lane.done(batch)
         self._facts_waiting -= len(batch.facts)

@@ -6,6 +6,7 @@ socket is shut down, the thread sees a broken line and ends. So nothing hangs, a
 
 import asyncio
 import contextlib
+import re
 import smtplib
 import socket
 import ssl
@@ -30,8 +31,10 @@ def _reply(code: int, text: bytes | str) -> str:
 
 
 def _without(reply: str, address: str) -> str:
-    """A server's words without the address: reasons carry no addresses."""
-    return reply.replace(address, "…")
+    """A server's words without the address, however it writes it: reasons carry no addresses."""
+    for part in (address, address.rpartition("@")[0]):
+        reply = re.sub(re.escape(part), "…", reply, flags=re.IGNORECASE) if part else reply
+    return reply
 
 
 class _Smtp(smtplib.SMTP):
