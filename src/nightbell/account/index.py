@@ -56,21 +56,21 @@ class Index:
         self._taken += 1
 
     def add_many(self, keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> None:
-        """Add many rows at once."""
+        """Add many rows at once, all of them different."""
         self._make_room(len(keys))
         self._taken += len(keys)
         keys = np.where(keys == 0, np.uint64(1), keys)
         places = (keys * np.uint64(_MIX)) >> np.uint64(_BITS - self._log2)
-        waiting = np.arange(len(keys))
-        while len(waiting):
-            wanted = places[waiting]
-            free = np.flatnonzero(self._keys[wanted] == 0)
-            _, first = np.unique(wanted[free], return_index=True)  # one for each place; the others go on
-            placed = free[first]
-            self._keys[wanted[placed]] = keys[waiting[placed]]
-            self._rows[wanted[placed]] = rows[waiting[placed]]
-            waiting = np.delete(waiting, placed)
-            places[waiting] = places[waiting] + np.uint64(1) & np.uint64(self._last)
+        while len(keys):
+            free = np.flatnonzero(self._keys[places] == 0)
+            wanted, mine = places[free], rows[free]
+            self._rows[wanted] = mine
+            won = self._rows[wanted] == mine  # of those who want one place the last has it; the others go on
+            self._keys[wanted[won]] = keys[free[won]]
+            left = np.ones(len(keys), np.bool_)
+            left[free[won]] = False
+            keys, rows = keys[left], rows[left]
+            places = places[left] + np.uint64(1) & np.uint64(self._last)
 
     def remove(self, key: int, row: int) -> None:
         """Forget one row; its place stays taken until the index grows."""

@@ -74,8 +74,8 @@ class FollowBook:
         if not len(packed.numbers):
             return
         ids, numbers = halves(packed.ids), packed.numbers
-        people = np.concatenate([halves(packed.sharers), halves(packed.followers), halves(packed.paused_by)])
-        rows = self._load_people(people).reshape(3, -1)
+        rows = self._load_people(np.concatenate([halves(packed.sharers), halves(packed.followers)]))
+        rows = rows.reshape(2, -1)
         limits = np.array([self._limits_row(one) for one in packed.limit_sets], np.int32)
         table = self._table
         table.reach(int(numbers.max()))
@@ -90,23 +90,18 @@ class FollowBook:
             "may_be_told": packed.may_be_told,
             "limits": limits[packed.limits],
             "since_ms": packed.since_ms,
-            "paused_by": rows[2],
         }
         for name, values in columns.items():
             table[name][numbers] = values
+        for number, person_id in packed.paused_by.items():
+            table["paused_by"][number] = self._person_row(person_id)
         self._ids.add_many(ids[:, 0], numbers)
         for side, first, following in _SIDES:
             self._chain(side, first, following)
 
     def _load_people(self, ids: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """A row for each distinct person; the row of each id, `NO_ROW` for nobody."""
-        order = np.lexsort((ids[:, 1], ids[:, 0]))
-        in_order = ids[order]
-        new = np.concatenate(([True], (in_order[1:] != in_order[:-1]).any(axis=1)))
-        nobody = not in_order[0].any()
-        rows = np.empty(len(ids), np.int32)
-        rows[order] = np.cumsum(new) - 1 - nobody
-        people = in_order[new][int(nobody) :]
+        """A row for each distinct person; the row of each id."""
+        people, rows = _distinct(ids)
         self._people.extend(
             {
                 "id_high": people[:, 0],
@@ -116,7 +111,7 @@ class FollowBook:
             }
         )
         self._people_ids.add_many(people[:, 0], np.arange(len(people), dtype=np.int32))
-        return rows
+        return rows.astype(np.int32)
 
     def _chain(self, side: str, first: str, following: str) -> None:
         """Chain the follows of each person that have not ended, in the order of their numbers."""
@@ -288,6 +283,15 @@ class FollowBook:
             row = self._limit_rows[limits] = len(self._limit_sets)
             self._limit_sets.append(limits)
         return row
+
+
+def _distinct(ids: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """The distinct ids, ascending, and for each id its place among them."""
+    _, first, places = np.unique(ids[:, 0], return_index=True, return_inverse=True)
+    if (ids[first[places], 1] == ids[:, 1]).all():
+        return ids[first], places
+    people, places = np.unique(ids, axis=0, return_inverse=True)  # two share a first half: slower, as right
+    return people, places.reshape(-1)
 
 
 class Invitations:

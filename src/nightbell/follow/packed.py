@@ -1,6 +1,6 @@
 """Follows as columns: how a store hands over three million of them, and how they stand, to be compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,16 +13,13 @@ from nightbell.follow.limits import Limits
 STATES: Final = tuple(FollowState)
 """States by their number in columns."""
 
-NOBODY: Final = bytes(16)
-"""The id of nobody, where a follow was not paused."""
-
 
 class PackedFollows(NamedTuple):
     """Many follows, ended ones too, in the order of their numbers.
 
     Attributes:
         numbers: Their numbers.
-        ids: Their ids, as 16 bytes each; so are `sharers`, `followers` and `paused_by`.
+        ids: Their ids, as 16 bytes each; so are `sharers` and `followers`.
         sharers: Person ids.
         sharer_numbers: Sharer numbers.
         followers: Person ids.
@@ -31,7 +28,7 @@ class PackedFollows(NamedTuple):
         may_be_told: Permissions.
         limits: Places in `limit_sets`.
         since_ms: Since when each stands so.
-        paused_by: Person ids, `NOBODY` for none.
+        paused_by: Person ids by number, of those that are paused.
         limit_sets: The distinct limits.
     """
 
@@ -45,7 +42,7 @@ class PackedFollows(NamedTuple):
     may_be_told: NDArray[np.bool_]
     limits: NDArray[np.int32]
     since_ms: NDArray[np.int64]
-    paused_by: bytes
+    paused_by: Mapping[int, str]
     limit_sets: list[Limits]
 
 
@@ -64,7 +61,7 @@ def packed_follows(follows: Iterable[Follow]) -> PackedFollows:
         may_be_told=np.array([one.may_be_told for one in some], np.bool_),
         limits=np.array([sets.setdefault(one.limits, len(sets)) for one in some], np.int32),
         since_ms=np.array([one.since_ms for one in some], np.int64),
-        paused_by=b"".join(id_bytes(one.paused_by) if one.paused_by else NOBODY for one in some),
+        paused_by={one.number: one.paused_by for one in some if one.paused_by},
         limit_sets=list(sets),
     )
 

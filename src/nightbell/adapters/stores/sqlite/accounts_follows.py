@@ -23,16 +23,14 @@ _decoder: Final = msgspec.json.Decoder(Limits)
 
 
 _STATE: Final = " ".join(f"WHEN '{state.value}' THEN {place}" for place, state in enumerate(STATES))
-_NOBODY: Final = "-".join("0" * digits for digits in (8, 4, 4, 4, 12))
 
 _FOLLOWS: Final = f"""
     SELECT max(number), group_concat(number, ' '), group_concat(id, ''), group_concat(sharer, ''),
         group_concat(sharer_number, ' '), group_concat(follower, ''),
-        group_concat(CASE state {_STATE} END, ' '),
-        group_concat(may_see_graph, ' '), group_concat(may_be_told, ' '), group_concat(limit_set, ' '),
-        group_concat(since_ms, ' '),
-        group_concat(CASE paused_by WHEN '' THEN '{_NOBODY}' ELSE paused_by END, '')
+        group_concat((CASE state {_STATE} END) * 4 + may_see_graph * 2 + may_be_told, ' '),
+        group_concat(limit_set, ' '), group_concat(since_ms, ' ')
     FROM (SELECT * FROM follow WHERE number > ? ORDER BY number LIMIT ?)"""
+"""State and permissions in one number: what is joined is read digit by digit."""
 
 
 class SqliteFollowStore:
@@ -123,32 +121,22 @@ def _load(connection: sqlite3.Connection) -> LoadedFollows:
 def _follows(connection: sqlite3.Connection) -> PackedFollows:
     sets = connection.execute("SELECT id, content FROM limit_set ORDER BY id").fetchall()
     limit_ids = np.array([number for number, _ in sets], np.int64)
-    columns = packed_columns(connection, _FOLLOWS)
-    (
-        follow_numbers,
-        ids,
-        sharers,
-        sharer_numbers,
-        followers,
-        states,
-        graph,
-        told,
-        limits,
-        since_ms,
-        paused_by,
-    ) = columns
+    taken, ids, sharers, sharer_numbers, followers, stands, limits, since_ms = packed_columns(
+        connection, _FOLLOWS
+    )
+    how = numbers(stands, np.int8)
     return PackedFollows(
-        numbers=numbers(follow_numbers, np.int32),
+        numbers=numbers(taken, np.int32),
         ids=ids_of_texts("".join(ids)),
         sharers=ids_of_texts("".join(sharers)),
         sharer_numbers=numbers(sharer_numbers, np.int32),
         followers=ids_of_texts("".join(followers)),
-        states=numbers(states, np.int8),
-        may_see_graph=numbers(graph, np.bool_),
-        may_be_told=numbers(told, np.bool_),
+        states=how >> 2,
+        may_see_graph=(how & 2) != 0,
+        may_be_told=(how & 1) != 0,
         limits=np.searchsorted(limit_ids, numbers(limits, np.int64)).astype(np.int32),
         since_ms=numbers(since_ms, np.int64),
-        paused_by=ids_of_texts("".join(paused_by)),
+        paused_by=dict(connection.execute("SELECT number, paused_by FROM follow WHERE paused_by <> ''")),
         limit_sets=[_decoder.decode(content) for _, content in sets],
     )
 
