@@ -33,6 +33,7 @@ from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
 from nightbell.alarm.effects import Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
+from nightbell.app.backup_commands import BackupCommands
 from nightbell.app.channels import Channels
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
@@ -99,6 +100,7 @@ class Platform:
         self._words = catalogue()
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher_failing = ""
+        self._open = False
         self._build()
 
     def _build(self) -> None:
@@ -184,7 +186,8 @@ class Platform:
         self.port = int(self._socket.getsockname()[1])
         self._build_rest(self.port)
         self.commands = self._commands()
-        self._control = ControlServer(self.folder, self.commands.registry())
+        backup = BackupCommands(self._file, lambda: self._open)
+        self._control = ControlServer(self.folder, {**self.commands.registry(), **backup.registry()})
         await self._control.start()
         await self._file.start()
         await self.accounts.start()
@@ -239,6 +242,7 @@ class Platform:
         # Before the first tick: one that came sooner would take our own silence for everybody's.
         await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
         self.journal.begin()
+        self._open = True
         _log.info("door.opened", port=self.port)
 
     def _house(self) -> House:

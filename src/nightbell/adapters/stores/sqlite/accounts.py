@@ -5,6 +5,7 @@ swapped while we run is noticed before a commit: what SQLite writes into a delet
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import sqlite3
@@ -33,6 +34,11 @@ from nightbell.words.glucose import Unit
 
 RETRY_AFTER_S: Final = 30
 BUSY_TIMEOUT_S: Final = 5.0
+LOG_PAGES: Final = 1_000
+"""How long the log grows before it is copied back: SQLite's own default."""
+
+NUMBERS_LEAP: Final = 1_000_000
+"""How many credentials may have been given out after a backup, at most."""
 
 _OWNER_ONLY: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
@@ -80,6 +86,24 @@ class AccountsFile:
             PlatformError: The file failed (`NOT_DURABLE`); nothing was changed.
         """
         return await self._apart(lambda: self._work(lambda connection: self._commit(connection, work)))
+
+    async def hold_still(self) -> None:
+        """Write everything into the file itself, and from now on only into the log beside it.
+
+        Until `let_go` the file does not change, so that another process can copy it while we go on.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`).
+        """
+        await self.read(_hold_still)
+
+    async def let_go(self) -> None:
+        """Bring the log back into the file as usual.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`).
+        """
+        await self.read(lambda connection: _set_log_pages(connection, LOG_PAGES))
 
     async def _apart(self, work: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -157,6 +181,32 @@ def _migrate(connection: sqlite3.Connection) -> None:
     for number in sorted(step for step in steps if step > version):
         script = steps[number].read_text(encoding="utf-8")
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _hold_still(connection: sqlite3.Connection) -> None:
+    _set_log_pages(connection, 0)
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        _set_log_pages(connection, LOG_PAGES)
+        raise sqlite3.OperationalError("the log could not be copied back")
+
+
+def _set_log_pages(connection: sqlite3.Connection, pages: int) -> None:
+    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone()
+
+
+def keep_numbers_free(path: Path) -> None:
+    """Leap over the credential numbers that may have been given out after this copy was made.
+
+    Grants of then still hold, so a number of theirs must not be somebody else's too: whoever signed out would
+    sign out both.
+
+    Raises:
+        sqlite3.Error: It is no file of accounts, or cannot be written.
+    """
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE credentials_reserved SET reserved = reserved + {NUMBERS_LEAP}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 class SqliteAccountStore:
