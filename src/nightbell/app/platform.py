@@ -8,6 +8,7 @@ that was seen to answer is "the door is open" journaled.
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open
 from nightbell.app.settings import Settings
+from nightbell.app.supervisor import Supervisor
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
@@ -319,7 +321,7 @@ class Platform:
         """How the platform is."""
         journal = self.journal.health()
         tick_ms = self.evaluation.evaluated_tick_ms
-        late = self.clock.now_ms() - tick_ms > WELL_MS_MAX
+        late = not self.is_deciding()
         failing = [journal.failing, self.history.health().failing, self.deliver.health().failing]
         failing += [self.accounts.failing, self._watcher_failing]
         failing += (
@@ -337,6 +339,10 @@ class Platform:
             evaluated_tick_ms=tick_ms,
             failing=said,
         )
+
+    def is_deciding(self) -> bool:
+        """Whether alarms are being decided now."""
+        return self.clock.now_ms() - self.evaluation.evaluated_tick_ms <= WELL_MS_MAX
 
     async def until_broken(self) -> None:
         """Wait until something that must run for ever ends."""
@@ -444,14 +450,17 @@ async def run_platform(
         NightbellError: It cannot start; the sentence says why and what to do.
     """
     platform = Platform(folder, settings, tls=tls)
+    supervisor = Supervisor(os.environ)
     with _keeping_what_is_loaded():
         await platform.start()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    supervisor.ready()
     announce(catalogue().say("platform.open", url=platform.url))
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
+    waiting.append(asyncio.create_task(supervisor.reassure(platform.is_deciding)))
     if demo:
         waiting.append(asyncio.create_task(_show(platform, announce)))
     try:
@@ -459,6 +468,7 @@ async def run_platform(
         for task in done:
             task.result()
     finally:
+        supervisor.stopping()
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

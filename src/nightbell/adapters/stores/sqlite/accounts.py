@@ -7,12 +7,10 @@ swapped while we run is noticed before a commit: what SQLite writes into a delet
 import asyncio
 import contextlib
 import os
-import re
 import sqlite3
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -28,6 +26,7 @@ from nightbell.account.ports import (
     StoredShare,
 )
 from nightbell.account.share import ShareCredential
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
@@ -42,7 +41,6 @@ NUMBERS_LEAP: Final = 1_000_000
 
 _OWNER_ONLY: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
-_MIGRATION: Final = re.compile(r"accounts_(\d{4})_\w+\.sql")
 
 _log: Final = structlog.get_logger()
 
@@ -122,14 +120,14 @@ class AccountsFile:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            _migrate(self._connection)
+            migrate(self._connection, "accounts")
         except (sqlite3.Error, OSError) as error:
             self._close()
             _log.error("accounts.unreadable", error=str(error))
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_unreadable")) from error
-        except PlatformError:
+        except NewerFileError as error:
             self._close()
-            raise
+            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer")) from error
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -166,21 +164,6 @@ class AccountsFile:
                 connection.execute("ROLLBACK")
             raise
         return answer
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply every numbered file the accounts have not seen, each in a transaction with its number."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    steps = {}
-    for file in resources.files("nightbell.adapters.stores.sqlite").iterdir():
-        named = _MIGRATION.fullmatch(file.name)
-        if named is not None:
-            steps[int(named[1])] = file
-    if version > max(steps):
-        raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer"))
-    for number in sorted(step for step in steps if step > version):
-        script = steps[number].read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def _hold_still(connection: sqlite3.Connection) -> None:
