@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC
 from importlib.metadata import version
@@ -31,6 +32,7 @@ def backup(asked: argparse.Namespace, speaker: Speaker) -> None:
     """
     passphrase = "" if asked.without_keys else read_passphrase(asked.passphrase_file, anew=True)
     os.nice(COURTESY)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleaned up as after Ctrl-C
     try:
         with _beside_platform(asked) as running, _bar(speaker) as progress:
             bar = progress.add_task(say("backing_up"), total=total_bytes(asked.data))
