@@ -17,11 +17,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from nightbell.adapters.stores.sqlite import migrations
-from nightbell.app.control_words import Nothing
+from nightbell.app.control_words import Health, Nothing
 from nightbell.app.platform import Platform
 from nightbell.app.settings import load
 from nightbell.words.clock import ManualClock
-from nightbell.words.errors import PlatformError
+from tests.acceptance.real_platform import RealPlatform
 from tests.acceptance.test_backup import in_journal
 from tests.tidy.source import ROOT
 
@@ -88,7 +88,7 @@ async def test_people_follows_and_ways_in_of_an_older_version_are_there(version:
             name="Dan", password="a long password of the cast", device="x", peer="x", now_ms=now_ms
         )
         assert signed.identity.person == lived["people"]["Dan"]
-        async with read_as(platform, "") as client:
+        async with httpx.AsyncClient(base_url=platform.url, trust_env=False) as client:
             asked: dict[str, str | int] = {
                 "sessionId": lived["share_session"],
                 "minutes": 1440,
@@ -126,21 +126,25 @@ async def test_every_reading_and_alarm_of_an_older_version_is_there(
     assert wrong == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", FORMED)
 @pytest.mark.parametrize("version", VERSIONS[-1:])
 async def test_a_file_of_a_newer_version_is_not_touched_and_it_is_said(
     name: str, version: str, tmp_path: Path
 ) -> None:
-    lived = files_of(version, tmp_path)
+    files_of(version, tmp_path)
     newer(tmp_path / name)
     before = content_of(tmp_path / name)
+    platform = RealPlatform(tmp_path)
 
-    said = ""
     try:
-        async with opened(tmp_path, lived["until_ms"] + 1_000) as platform:
-            said = platform.health().failing  # alarms ring without a ledger, so that one alone stops nothing
-    except PlatformError as error:
-        said = error.sentence
+        await platform.start()
+        # Alarms ring without a ledger, so that one alone stops nothing.
+        said = platform.ask("health", Nothing(), Health).failing
+        await platform.kill()
+    except AssertionError as ended:
+        said = str(ended)
+        await platform.process.wait()
 
     assert "newer Nightbell" in said
     assert content_of(tmp_path / name) == before
