@@ -8,6 +8,7 @@ that was seen to answer is "the door is open" journaled.
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
+from nightbell.app.backup_commands import BackupCommands
 from nightbell.app.channels import Channels
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
@@ -43,6 +45,7 @@ from nightbell.app.metrics.server import MetricsServer
 from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
 from nightbell.app.settings import Settings, split_address
+from nightbell.app.supervisor import Supervisor
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
@@ -103,6 +106,7 @@ class Platform:
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher_failing = ""
         self._canaries: frozenset[int] = frozenset()
+        self._open = False
         self._build()
 
     def _build(self) -> None:
@@ -190,7 +194,8 @@ class Platform:
         self.port = int(self._socket.getsockname()[1])
         self._build_rest(self.port)
         self.commands = self._commands()
-        self._control = ControlServer(self.folder, self.commands.registry())
+        backup = BackupCommands(self._file, lambda: self._open)
+        self._control = ControlServer(self.folder, {**self.commands.registry(), **backup.registry()})
         await self._control.start()
         await self._file.start()
         await self.accounts.start()
@@ -251,6 +256,7 @@ class Platform:
         # refuses now must not keep the bell from ringing: then it counts from memory, and health says why.
         await self._try_to(self._mark_open)
         self.journal.begin()
+        self._open = True
         _log.info("door.opened", port=self.port)
 
     def _house(self) -> House:
@@ -351,7 +357,6 @@ class Platform:
     def failing(self) -> dict[str, str]:
         """What is wrong and what to do, by part; empty where all is well."""
         say, untold = self._words.say, self.follows.untold
-        late = self.clock.now_ms() - self.evaluation.evaluated_tick_ms > WELL_MS_MAX
         return {
             "journal": self.journal.health().failing,
             "history": self.history.health().failing,
@@ -359,7 +364,7 @@ class Platform:
             "accounts": self.accounts.failing,
             "watcher": self._watcher_failing,
             "follows": say("platform.untold", follows=untold) if untold else "",
-            "evaluation": say("platform.not_evaluating") if late else "",
+            "evaluation": "" if self.is_deciding() else say("platform.not_evaluating"),
             "set_aside": say("platform.set_aside") if self.evaluation.set_aside else "",
             "metrics": self.metrics.failing,
         }
@@ -377,6 +382,10 @@ class Platform:
             evaluated_tick_ms=self.evaluation.evaluated_tick_ms,
             failing=said,
         )
+
+    def is_deciding(self) -> bool:
+        """Whether alarms are being decided now."""
+        return self.clock.now_ms() - self.evaluation.evaluated_tick_ms <= WELL_MS_MAX
 
     async def until_broken(self) -> None:
         """Wait until something that must run for ever ends."""
@@ -458,14 +467,17 @@ async def run_platform(
         NightbellError: It cannot start; the sentence says why and what to do.
     """
     platform = Platform(folder, settings, tls=tls)
+    supervisor = Supervisor(os.environ)
     with _keeping_what_is_loaded():
         await platform.start()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    supervisor.ready()
     announce(catalogue().say("platform.open", url=platform.url))
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
+    waiting.append(asyncio.create_task(supervisor.reassure(platform.is_deciding)))
     if demo:
         waiting.append(asyncio.create_task(_show(platform, announce)))
     try:
@@ -473,6 +485,7 @@ async def run_platform(
         for task in done:
             task.result()
     finally:
+        supervisor.stopping()
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

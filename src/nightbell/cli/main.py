@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     _key_commands(commands)
     _publish_command(commands)
     _config_commands(commands)
+    _keeping_commands(commands)
     _add(commands, "health", "people:health")
     _add(commands, "status", "status:status")
     measure = _add(commands, "bench", "bench:bench")
@@ -162,6 +163,16 @@ def _publish_command(commands: Parsers) -> None:
     send.add_argument("--key", default="", help=say("help_publish_key"))
     send.add_argument("--url", default="", help=say("help_url"))
     send.add_argument("--ca", type=Path, metavar="FILE", help=say("help_ca"))
+
+
+def _keeping_commands(commands: Parsers) -> None:
+    backup = _add(commands, "backup", "keeping:backup")
+    backup.add_argument("target", metavar="FILE", type=Path, help=say("help_backup_target"))
+    restore = _add(commands, "restore", "keeping:restore")
+    restore.add_argument("file", metavar="FILE", type=Path, help=say("help_restore_file"))
+    for made in (backup, restore):
+        made.add_argument("--passphrase-file", metavar="FILE", type=Path, help=say("help_passphrase_file"))
+        made.add_argument("--without-keys", action="store_true", help=say("help_without_keys"))
 
 
 def _config_commands(commands: Parsers) -> None:

@@ -138,3 +138,4 @@ class LedgerFault(StrEnum):
     DAMAGED = "damaged"
     DISK_FAILED = "disk_failed"
     CLOSED = "closed"
+    NEWER = "newer"

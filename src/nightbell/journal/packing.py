@@ -5,6 +5,8 @@
     readings `READING_DTYPE`, 27 bytes each
     checksum CRC-32 of everything before it
 
+A version that writes another kind of record also brings the file to another form
+(`adapters/stores/sqlite/migrations.py`), so that an older one refuses it before it reads a record.
 A CRC of 32 bits finds every error burst of up to 32 bits, so any single damaged byte is found.
 """
 
@@ -30,9 +32,10 @@ _NO_FACTS: Final = _ENCODER.encode(())
 
 
 class Damaged(NamedTuple):
-    """A record that cannot be trusted, and why."""
+    """A record that cannot be trusted, and why; `newer` if it is sound, but of a kind we do not know yet."""
 
     reason: str
+    newer: bool = False
 
 
 def encode(group: Group) -> bytes:
@@ -56,7 +59,8 @@ def decode(record: bytes) -> Group | Damaged:
         return Damaged("its checksum does not fit")
     magic, version, _, seq, recorded_ms, tick_ms, count, facts_length = _HEADER.unpack_from(record)
     if magic != MAGIC or version != VERSION:
-        return Damaged("it is of a kind this version cannot read")
+        ours = magic[:-1] == MAGIC[:-1]
+        return Damaged("it is of a kind this version cannot read", newer=ours)
     facts_end = _HEADER.size + facts_length
     if facts_end + count * READING_DTYPE.itemsize + _CHECKSUM.size != len(record):
         return Damaged("its lengths do not fit")

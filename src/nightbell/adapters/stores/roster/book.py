@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS delivery (
 ) STRICT, WITHOUT ROWID;
 """
 
+FORM: Final = 1
+"""`user_version` of the file; version 0.1 wrote none. A newer one is set aside as a damaged one is: it is a
+copy of what the platform gives again within half a minute, and a watcher must never refuse to watch."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -101,7 +105,7 @@ class SqliteBook:
             connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(SCHEMA)
+            _bring_to_form(connection)
             self._path.chmod(0o600)
         except BaseException:
             connection.close()
@@ -168,6 +172,14 @@ class SqliteBook:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
             raise
+
+
+def _bring_to_form(connection: sqlite3.Connection) -> None:
+    (form,) = connection.execute("PRAGMA user_version").fetchone()
+    if form > FORM:
+        raise ValueError(f"a newer Nightbell made it: form {form}")
+    if form < FORM:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {FORM};\nCOMMIT;")
 
 
 Decoded = TypeVar("Decoded", Judged, Flock, Roster, NoticeDelivery)

@@ -5,12 +5,11 @@ swapped while we run is noticed before a commit: what SQLite writes into a delet
 """
 
 import asyncio
+import contextlib
 import os
-import re
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -31,15 +30,20 @@ from nightbell.account.ports import (
 from nightbell.account.share import ShareCredential
 from nightbell.account.texts import FIELD_END, TEXT_END
 from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 
 RETRY_AFTER_S: Final = 30
 BUSY_TIMEOUT_S: Final = 5.0
+LOG_PAGES: Final = 1_000
+"""How long the log grows before it is copied back: SQLite's own default."""
+
+NUMBERS_LEAP: Final = 1_000_000
+"""How many credentials may have been given out after a backup, at most."""
 
 _OWNER_ONLY: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
-_MIGRATION: Final = re.compile(r"accounts_(\d{4})_\w+\.sql")
 
 _log: Final = structlog.get_logger()
 
@@ -101,6 +105,24 @@ class AccountsFile:
         """
         return await self._apart(lambda: self._work(lambda connection: self._commit(connection, work)))
 
+    async def hold_still(self) -> None:
+        """Write everything into the file itself, and from now on only into the log beside it.
+
+        Until `let_go` the file does not change, so that another process can copy it while we go on.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`).
+        """
+        await self.read(_hold_still)
+
+    async def let_go(self) -> None:
+        """Bring the log back into the file as usual.
+
+        Raises:
+            PlatformError: The file failed (`NOT_DURABLE`).
+        """
+        await self.read(lambda connection: _set_log_pages(connection, LOG_PAGES))
+
     async def _apart(self, work: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -118,14 +140,14 @@ class AccountsFile:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            _migrate(self._connection)
+            migrate(self._connection, "accounts")
         except (sqlite3.Error, OSError) as error:
             self._close()
             _log.error("accounts.unreadable", error=str(error))
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_unreadable")) from error
-        except PlatformError:
+        except NewerFileError as error:
             self._close()
-            raise
+            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer")) from error
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -164,19 +186,30 @@ class AccountsFile:
         return answer
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply every numbered file the accounts have not seen, each in a transaction with its number."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    steps = {}
-    for file in resources.files("nightbell.adapters.stores.sqlite").iterdir():
-        named = _MIGRATION.fullmatch(file.name)
-        if named is not None:
-            steps[int(named[1])] = file
-    if version > max(steps):
-        raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer"))
-    for number in sorted(step for step in steps if step > version):
-        script = steps[number].read_text(encoding="utf-8")
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+def _hold_still(connection: sqlite3.Connection) -> None:
+    _set_log_pages(connection, 0)
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        _set_log_pages(connection, LOG_PAGES)
+        raise sqlite3.OperationalError("the log could not be copied back")
+
+
+def _set_log_pages(connection: sqlite3.Connection, pages: int) -> None:
+    connection.execute(f"PRAGMA wal_autocheckpoint = {pages}").fetchone()
+
+
+def keep_numbers_free(path: Path) -> None:
+    """Leap over the credential numbers that may have been given out after this copy was made.
+
+    Grants of then still hold, so a number of theirs must not be somebody else's too: whoever signed out would
+    sign out both.
+
+    Raises:
+        sqlite3.Error: It is no file of accounts, or cannot be written.
+    """
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE credentials_reserved SET reserved = reserved + {NUMBERS_LEAP}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 class SqliteAccountStore:

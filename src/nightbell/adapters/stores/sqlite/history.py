@@ -10,15 +10,14 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.history.packing import Packed, merge
 from nightbell.history.ports import Flush, HistoryFailedError, HistoryState, Opened
 
 _APPLICATION_ID: Final = 0x4E424831
-_FORMAT: Final = 1
 _TABLE: Final = re.compile(r"(block|beside)_(\d+)")
 _ROWS: Final = "(sharer INTEGER PRIMARY KEY, packed BLOB NOT NULL) STRICT"
 _WAL_BYTES_KEPT: Final = 64 << 20
@@ -161,15 +160,13 @@ class SqliteHistoryStore:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}").fetchone()
         kind = connection.execute("PRAGMA application_id").fetchone()[0]
-        if kind == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            package = resources.files("nightbell.adapters.stores.sqlite")
-            schema = package.joinpath("history_schema.sql").read_text("utf-8")
-            connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nCOMMIT;")
-        elif kind != _APPLICATION_ID:
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if kind != _APPLICATION_ID and not (kind == 0 and empty):
             raise HistoryFailedError("it is not a history of Nightbell", str(self._path))
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != _FORMAT:
-            raise HistoryFailedError(f"a newer Nightbell made it, format {version}", str(self._path))
+        try:
+            migrate(connection, "history")
+        except NewerFileError as error:
+            raise HistoryFailedError(str(error), str(self._path)) from error
 
     def _packed(self, table: str, sharer: int) -> list[bytes]:
         try:

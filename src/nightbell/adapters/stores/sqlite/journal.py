@@ -35,6 +35,9 @@ from nightbell.journal.recovery import Recovery, SetAside
 from nightbell.words.clock import from_ms
 
 _NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.sqlite")
+LOCK_NAME: Final = "lock"
+"""In the folder; whoever holds it may write there."""
+
 _SAVING: Final = ".saving"
 """Beside a damaged file while it is being saved; holds the name it moves to."""
 
@@ -170,7 +173,7 @@ class SqliteJournalStore:
 
     def _hold_folder(self) -> None:
         """Two journals in one folder would give one seq to two groups."""
-        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -179,8 +182,7 @@ class SqliteJournalStore:
         self._lock_file = handle
 
     def _listed(self) -> list[_File]:
-        named = ((_NAME.fullmatch(path.name), path) for path in self._folder.iterdir())
-        return sorted(_File(match[1], int(match[2] or 0), path) for match, path in named if match)
+        return _named(self._folder)
 
     def _recover(self, file: _File) -> None:
         """Open one file after the ones before it."""
@@ -382,6 +384,21 @@ class SqliteJournalStore:
                 file = _File(match[1], int(match[2] or 0), path)
                 self._move_and_build(file, target, "it was found damaged at an earlier start", always=False)
             marker.unlink()
+
+
+def listed_segments(folder: Path) -> list[Path]:
+    """The files of a journal in the order in which they were begun; none that is only being made."""
+    unmade = (_BEGINNING, _SAVING)
+    return [
+        file.path
+        for file in _named(folder)
+        if not any(_beside(file.path, ending).exists() for ending in unmade)
+    ]
+
+
+def _named(folder: Path) -> list[_File]:
+    named = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    return sorted(_File(match[1], int(match[2] or 0), path) for match, path in named if match)
 
 
 def _beside(path: Path, ending: str) -> Path:

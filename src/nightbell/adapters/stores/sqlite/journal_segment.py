@@ -7,18 +7,17 @@ import shutil
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate, pending
 from nightbell.journal.group import Group
 from nightbell.journal.packing import Damaged, decode
 from nightbell.journal.ports import Fault, StoreFailedError
 
 APPLICATION_ID: Final = 0x4E424A31
-FORMAT: Final = 1
 
 _CHECKPOINT_PAGES: Final = 4000
 """How long the write-ahead log grows, pages of 4 KiB: 16 MB, so that copying it back stays under 0.1 s."""
@@ -133,12 +132,9 @@ def create(path: Path, *, first_seq: int, opened_ms: int) -> sqlite3.Connection:
         sqlite3.Error: It cannot be made.
         OSError: The folder cannot be synced.
     """
-    schema = (
-        resources.files("nightbell.adapters.stores.sqlite").joinpath("journal_schema.sql").read_text("utf-8")
-    )
     connection = connect(path, create=True)
     try:
-        connection.executescript(f"BEGIN;\n{schema}")
+        connection.executescript(f"BEGIN;\n{pending('journal', 0)}")
         connection.execute("INSERT INTO segment VALUES (?, ?)", (first_seq, opened_ms))
         connection.execute("COMMIT")
         sync_folder(path.parent)
@@ -210,11 +206,12 @@ def inspect(path: Path, damaged: Path) -> Inspected:
 
 def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
     kind = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if kind != APPLICATION_ID:
         raise UnreadableError("it is not a file of the journal")
-    if version != FORMAT:
-        raise StoreFailedError(Fault.OTHER, f"a newer Nightbell made it, format {version}", str(path))
+    try:
+        migrate(connection, "journal")
+    except NewerFileError as error:
+        raise StoreFailedError(Fault.OTHER, str(error), str(path)) from error
 
 
 def _extent(connection: sqlite3.Connection) -> tuple[int, int, int]:
@@ -239,8 +236,12 @@ def sound(seq: int, packed: bytes) -> Group:
 
     Raises:
         UnreadableError: It is damaged, or another's.
+        StoreFailedError: A newer version wrote it: nothing is wrong with it, and it must not be set aside.
     """
     group = decode(packed)
+    if isinstance(group, Damaged) and group.newer:
+        detail = f"a newer Nightbell wrote record {seq}: {group.reason}. Use that one"
+        raise StoreFailedError(Fault.OTHER, detail, f"record {seq}")
     if isinstance(group, Damaged):
         raise UnreadableError(f"record {seq}: {group.reason}")
     if group.seq != seq:

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.alarm.effects import AlarmView, Entry, Notification
 from nightbell.deliver.record import Batch, Delivery, LedgerFault, Opened, Timeline, Told, Waiting
 from nightbell.tell.attempt import Attempt, Receipt
@@ -55,10 +56,6 @@ def _queries() -> dict[str, str]:
     _, *parts = text.split("-- name: ")
     named = (part.partition("\n") for part in parts)
     return {name.strip(): statement.strip() for name, _, statement in named}
-
-
-def _schema() -> str:
-    return resources.files(__package__).joinpath("ledger_schema.sql").read_text(encoding="utf-8")
 
 
 def _fault(error: sqlite3.Error) -> LedgerFault:
@@ -154,6 +151,8 @@ class SqliteLedger:
             raise _unwritable(_fault(error)) from error
         except OSError as error:
             raise _unwritable(LedgerFault.READ_ONLY) from error
+        except NewerFileError as error:
+            raise _unwritable(LedgerFault.NEWER) from error
 
     async def _read(self, name: str, *values: object) -> list[tuple[object, ...]]:
         return await self._in(self._read_thread, lambda: self._select(self._reader, name, *values))
@@ -189,7 +188,7 @@ class SqliteLedger:
 
     def _open_once(self) -> Opened:
         self._writer = self._connect()
-        self._writer.executescript(_schema())
+        migrate(self._writer, "ledger")
         upto = self._select(self._writer, "upto")
         return Opened(
             upto_seq=msgspec.convert(upto[0][0], int) if upto else 0,
