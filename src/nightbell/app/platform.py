@@ -40,7 +40,8 @@ from nightbell.app.control_words import Health
 from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open
-from nightbell.app.settings import Settings
+from nightbell.app.settings import FILE_NAME, Settings
+from nightbell.app.switches import SwitchBoard, SwitchedHistory, SwitchedPasswords, SwitchFile
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
@@ -97,6 +98,7 @@ class Platform:
         self.clock = clock or SystemClock()
         self._tls = tls
         self._words = catalogue()
+        self.switches = SwitchBoard(settings.switches, self._words)
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher_failing = ""
         self._build()
@@ -115,7 +117,7 @@ class Platform:
             SqliteAccountStore(self._file),
             FileKeyFolder(folder / "keys"),
             AccountFacts(self.journal),
-            PasswordPool(),
+            SwitchedPasswords(PasswordPool(), self.switches),
         )
         self.follows = Follows(
             SqliteFollowStore(self._file), FollowFacts(self.journal, self._refresh), self.accounts
@@ -125,7 +127,10 @@ class Platform:
         self.history = History(
             SqliteHistoryStore(folder / "history.sqlite"), clock, keep_days=settings.history_days
         )
-        self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
+        self.shown_history = SwitchedHistory(self.history, self.switches)
+        self.publish = Publish(
+            self.journal, clock_learned=clock_facts(self.journal), may_backfill=self.switches.may_backfill
+        )
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
@@ -246,14 +251,16 @@ class Platform:
             accounts=self.accounts,
             follows=self.follows,
             access=self.access,
-            history=self.history,
+            history=self.shown_history,
             evaluation=self.evaluation,
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
             door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).handle,
             share=ShareDialect(
-                self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
+                self.accounts.share,
+                self.publish,
+                ShareHistory(self.accounts, self.access, self.shown_history),
             ).handle,
             stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
             clock=self.clock,
@@ -311,13 +318,18 @@ class Platform:
         except NightbellError as error:
             _log.warning("tending.failed", code=error.code)
 
+    def follow_settings(self, read: Callable[[], Settings]) -> None:
+        """Turn the switches as the settings file says, while it runs."""
+        file = SwitchFile(self.folder / FILE_NAME, read, self.switches, self._words)
+        self._tasks.append(asyncio.create_task(file.run(), name="switches"))
+
     def health(self) -> Health:
         """How the platform is."""
         journal = self.journal.health()
         tick_ms = self.evaluation.evaluated_tick_ms
         late = self.clock.now_ms() - tick_ms > WELL_MS_MAX
         failing = [journal.failing, self.history.health().failing, self.deliver.health().failing]
-        failing += [self.accounts.failing, self._watcher_failing]
+        failing += [self.accounts.failing, self._watcher_failing, self.switches.failing]
         failing += (
             [self._words.say("platform.untold", follows=self.follows.untold)] if self.follows.untold else []
         )
@@ -332,6 +344,7 @@ class Platform:
             backfill_waiting=journal.backfill,
             evaluated_tick_ms=tick_ms,
             failing=said,
+            switched_off=self.switches.off(),
         )
 
     async def until_broken(self) -> None:
@@ -425,6 +438,8 @@ async def run_platform(
     tls: TlsFiles | None,
     demo: bool,
     announce: Callable[[str], None],
+    read: Callable[[], Settings],
+    started: Callable[[], None],
 ) -> None:
     """Be the platform until SIGTERM or SIGINT.
 
@@ -434,6 +449,8 @@ async def run_platform(
         tls: Certificate and key, if any.
         demo: Whether to bring a made-up family.
         announce: Tells whoever started us.
+        read: Reads the settings anew, for the switches.
+        started: Called once all is well.
 
     Raises:
         AlreadyRunningError: Another platform runs on this folder.
@@ -442,6 +459,8 @@ async def run_platform(
     platform = Platform(folder, settings, tls=tls)
     with _keeping_what_is_loaded():
         await platform.start()
+    platform.follow_settings(read)
+    started()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

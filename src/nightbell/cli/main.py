@@ -108,6 +108,7 @@ def _run_commands(commands: Parsers) -> None:
     up.add_argument("--demo", action="store_true", help=say("help_demo"))
     up.add_argument("--watcher-listen", metavar="ADDR", default="", help=say("help_watcher_listen"))
     up.add_argument("--no-watcher", action="store_true", help=say("help_no_watcher"))
+    up.add_argument("--last-good", action="store_true", help=say("help_last_good"))
     watch = _add(commands, "watch", "watching:watch")
     watch.add_argument("--listen", metavar="ADDR", default="", help=say("help_listen"))
 

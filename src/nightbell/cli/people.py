@@ -136,8 +136,9 @@ def health(asked: argparse.Namespace, speaker: Speaker) -> None:
     """
     with Platform(asked.data) as platform:
         found = platform.ask("health", Nothing(), Health)
+    off = [say("health_off", what=", ".join(found.switched_off))] if found.switched_off else []
     speaker.result(
-        found, say("health_well", url=found.url) if found.well else say("health_ill", why=found.failing)
+        found, say("health_well", url=found.url) if found.well else say("health_ill", why=found.failing), *off
     )
     if not found.well:
         raise CommandError(say("health_refused"), code="not_well")

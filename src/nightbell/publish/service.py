@@ -58,6 +58,7 @@ class Publish:
     Args:
         log: The journal.
         clock_learned: Writes a `ClockChange` into the journal as a fact.
+        may_backfill: Raises PlatformError while late readings are switched off.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class Publish:
         log: ReadingLog,
         *,
         clock_learned: Callable[[ClockChange], asyncio.Future[int]],
+        may_backfill: Callable[[], None] = lambda: None,
     ) -> None:
         self.counts = Counts()
         self._log = log
         self._clock_learned = clock_learned
+        self._may_backfill = may_backfill
         self._clocks = Clocks()
         self._recent = Recent()
         self._heard_ms = array("q")
@@ -100,8 +103,8 @@ class Publish:
 
         Raises:
             CallerError: TOO_MANY; nothing was taken.
-            PlatformError: OVERLOADED or NOT_DURABLE; nothing, or only the live readings, were kept: send all
-                again.
+            PlatformError: OVERLOADED, NOT_DURABLE or SWITCHED_OFF; nothing, or only the live readings, were
+                kept: send all again.
         """
         if len(raw) > READINGS_MAX:
             raise CallerError(
@@ -158,6 +161,7 @@ class Publish:
     async def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> None:
         written = self._log.append(live=live, backfill=()) if live else None
         try:
+            self._may_backfill()
             late = self._log.append(live=(), backfill=backfill)
         except PlatformError:
             if written is not None:
