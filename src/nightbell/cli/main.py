@@ -68,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     _publish_command(commands)
     _config_commands(commands)
     _add(commands, "health", "people:health")
+    look = _add(commands, "doctor", "doctor:doctor")
+    look.add_argument("--load", type=int, metavar="N", help=say("help_load"))
+    look.add_argument("--seconds", type=int, default=60, metavar="S", help=say("help_seconds"))
     measure = _add(commands, "bench", "bench:bench")
     measure.add_argument("rest", nargs="*", help=say("help_bench_rest"))
     return root
