@@ -115,7 +115,7 @@ def test_limits_of_the_system() -> None:
     check(checks.cores(WORDS, LIMITS._replace(cores=1)), WARN)
 
 
-@pytest.mark.parametrize(("free_mb", "verdict"), [(8_000, OK), (1_000, WARN), (300, FAIL), (0, WARN)])
+@pytest.mark.parametrize(("free_mb", "verdict"), [(8_000, OK), (500, WARN), (300, FAIL), (0, WARN)])
 def test_memory(free_mb: float, verdict: Verdict) -> None:
     check(checks.memory(WORDS, LIMITS._replace(memory_mb=free_mb), sharers=100_000), verdict)
 

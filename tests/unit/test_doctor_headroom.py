@@ -7,8 +7,10 @@ from nightbell.app.doctor.headroom import Step, judge, rate_per_s
 from nightbell.app.doctor.load import Sent
 from nightbell.words.catalogue import catalogue
 
-GOOD = {"p99": 20.0, "refused": 0, "failed": 0, "own": 0.2}
-SLOW = GOOD | {"p99": 1_500.0}
+GOOD = {"p99": 20.0, "answer": 20.0, "refused": 0, "failed": 0, "own": 0.2, "cpu": 0.5}
+SLOW = GOOD | {"p99": 1_500.0, "answer": 1_400.0}
+FULL = GOOD | {"p99": 1_500.0, "answer": 60.0, "cpu": 0.95}
+CONNECTIONS_WAIT = GOOD | {"p99": 1_500.0, "answer": 60.0}
 REFUSING = GOOD | {"refused": 3}
 FAILING = GOOD | {"failed": 1}
 LOAD_SLOW = SLOW | {"own": 0.95}
@@ -19,9 +21,9 @@ def step(times: float, figures: dict[str, float]) -> Step:
     """A step with these figures."""
     sent = Sent(
         sent=100, kept=97, refused=int(figures["refused"]), failed=int(figures["failed"]), p50_ms=5.0,
-        p99_ms=figures["p99"], max_ms=2_000.0, seconds=10.0, own_share=figures["own"],
+        p99_ms=figures["p99"], max_ms=2_000.0, answer_p99_ms=figures["answer"], seconds=10.0, own_share=figures["own"],
     )  # fmt: skip
-    return Step(times, 10 * times, 0.5, 200.0, sent)
+    return Step(times, 10 * times, figures["cpu"], 200.0, sent)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,9 @@ def step(times: float, figures: dict[str, float]) -> Step:
         ([GOOD, LOAD_SLOW], Verdict.WARN, "our own load was too slow"),
         ([GOOD, LOAD_BUSY_AND_REFUSED], Verdict.WARN, "but not 1.5 times as much"),
         ([LOAD_SLOW], Verdict.WARN, "We can not say"),
+        ([CONNECTIONS_WAIT], Verdict.WARN, "We can not say"),
+        ([GOOD, FULL], Verdict.WARN, "but not 1.5 times as much"),
+        ([FULL], Verdict.FAIL, "do not hold"),
         ([SLOW], Verdict.FAIL, "do not hold 3000 sharers: 10 readings a second"),
         ([REFUSING], Verdict.FAIL, "do not hold"),
     ],

@@ -24,7 +24,7 @@ JOURNAL_BYTES: Final = 40
 """Of a reading in the journal: 27 packed, and its share of the record around it."""
 
 PERSON_BYTES: Final = 4_000
-"""Of a sharer with three follows, in accounts, ledger and checkpoint together (measured: `doctor --load`)."""
+"""Of a sharer with three follows, in accounts, journal and checkpoint (3,720 measured with 5,000)."""
 
 FREE_BYTES_MIN: Final = 200 * MB
 """Below this a day of a busy journal, or one rebuilt file, may not fit."""
@@ -49,8 +49,8 @@ BACKLOG_MIN: Final = 1_024
 """Phones that come back together after a break wait here; our server asks for 4,096 (`app/server.py`)."""
 
 MEMORY_MB_BASE: Final = 150
-MEMORY_KB_SHARER: Final = 12
-"""Of a sharer with three follows (measured by `doctor --load`), rounded up."""
+MEMORY_KB_SHARER: Final = 6
+"""Of a sharer with three follows: 3.4 measured with 100,000 by `doctor --load`, and room for screens."""
 
 CERTIFICATE_DAYS_GOOD: Final = 14
 WATCHER_GONE_MS: Final = 60_000

@@ -15,6 +15,9 @@ P99_MS_MAX: Final = 1_000.0
 OWN_SHARE_MAX: Final = 0.8
 """Of a core: above it the load program is what is measured (as `benchmarks/figures.py` voids a figure)."""
 
+FULL_SHARE_MIN: Final = 0.85
+"""Cores: a platform is one Python process, and one that uses this much has no more to give."""
+
 STEPS: Final = (1.5, 2.0, 2.5, 3.0)
 """Up to three times: phones that all come back after a break send about this much."""
 
@@ -56,9 +59,16 @@ def held(step: Step) -> bool:
 
 
 def by_the_load(step: Step) -> bool:
-    """Whether a rate that was not held says something about the load program only: nothing was refused."""
+    """Whether a rate that was not held may say something about the load program only.
+
+    It was busy itself; or its connections were all waiting for answers that each came soon, from a platform
+    that was not full. What was refused or failed is the platform's.
+    """
     sent = step.sent
-    return sent.own_share > OWN_SHARE_MAX and sent.refused == 0 and sent.failed == 0
+    if sent.refused or sent.failed:
+        return False
+    waiting = sent.answer_p99_ms <= P99_MS_MAX and step.cpu_share < FULL_SHARE_MIN
+    return sent.own_share > OWN_SHARE_MAX or waiting
 
 
 def judge(words: Catalogue, sharers: int, steps: Sequence[Step]) -> Finding:
