@@ -21,7 +21,8 @@ def step(times: float, figures: dict[str, float]) -> Step:
     """A step with these figures."""
     sent = Sent(
         sent=100, kept=97, refused=int(figures["refused"]), failed=int(figures["failed"]), p50_ms=5.0,
-        p99_ms=figures["p99"], max_ms=2_000.0, answer_p99_ms=figures["answer"], seconds=10.0, own_share=figures["own"],
+        p99_ms=figures["p99"], max_ms=2_000.0, answer_p99_ms=figures["answer"], seconds=10.0,
+        own_share=figures["own"],
     )  # fmt: skip
     return Step(times, 10 * times, figures["cpu"], 200.0, sent)
 
