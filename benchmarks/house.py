@@ -1,108 +1,21 @@
-"""A loaded house for benchmarks: sharers with publish keys, three follows each with three sets of limits."""
+"""A loaded house for benchmarks, furnished by `nightbell.app.furnish` and kept until its stores change."""
 
 import asyncio
 import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from benchmarks.processes import BUILD, ROOT
-from nightbell.app.platform import Platform
-from nightbell.app.settings import load
-from nightbell.follow.defaults import default_limits
-from nightbell.follow.limits import Limits, Typed
-from nightbell.follow.service import NewFollow
-from nightbell.words.glucose import Unit
+from nightbell.app.furnish import furnish
 
-FOLLOWS_EACH: Final = 3
-SHARERS_TO_FOLLOWER: Final = 50
-"""Followers are clinics and families: one account follows this many."""
-
-AT_ONCE: Final = 5_000
-_ASIDE: Final = 7919
-"""A prime: whom to ask instead when somebody would follow the same sharer twice."""
-
-FOLLOWER_KEYS_MAX: Final = 10_000
 FURNISH_S_MAX: Final = 1_800
 
 SOURCE: Final = ROOT / "src" / "nightbell"
 ROOMS: Final = ("account", "follow", "journal", "evaluate", "alarm", "adapters/stores")
-
-
-def limit_sets() -> tuple[Limits, Limits, Limits]:
-    """Three sets with every condition on, as typed in both units."""
-    first = default_limits(Unit.MGDL)
-    parts = {name: getattr(first, name) for name in first.__struct_fields__}
-    everything = {name: msgspec.structs.replace(part, on=True, hours=None) for name, part in parts.items()}
-    all_on = Limits(**everything)
-    careful = msgspec.structs.replace(
-        all_on,
-        low=msgspec.structs.replace(all_on.low, limit=Typed("80", Unit.MGDL)),
-        high=msgspec.structs.replace(all_on.high, limit=Typed("200", Unit.MGDL)),
-    )
-    second = default_limits(Unit.MMOL)
-    parts = {name: getattr(second, name) for name in second.__struct_fields__}
-    metric = Limits(
-        **{name: msgspec.structs.replace(part, on=True, hours=None) for name, part in parts.items()}
-    )
-    return all_on, careful, metric
-
-
-def first_follower(sharer: int) -> int:
-    """Which follower's key opens a screen that surely shows this sharer."""
-    return sharer * FOLLOWS_EACH // SHARERS_TO_FOLLOWER
-
-
-def _cut(count: int) -> Iterator[range]:
-    for start in range(0, count, AT_ONCE):
-        yield range(start, min(start + AT_ONCE, count))
-
-
-async def furnish(folder: Path, sharers: int) -> None:
-    """Make the house; write the sharers' keys to `folder/tokens`, the followers' to `folder/followers`."""
-    settings = load(folder, {}, chosen={"listen": "127.0.0.1:0", "canary": False})
-    platform = Platform(folder, settings, tls=None)
-    await platform.start()
-    accounts, now_ms = platform.accounts, platform.clock.now_ms
-    names = [f"follower {n:07d}" for n in range(-(-sharers * FOLLOWS_EACH // SHARERS_TO_FOLLOWER))]
-    followers = await accounts.add_people(names, share=False, now_ms=now_ms())
-    with (folder / "tokens").open("w") as tokens:
-        for part in _cut(sharers):
-            people = await accounts.add_people([f"sharer {n:07d}" for n in part], share=True, now_ms=now_ms())
-            keys = await accounts.add_publish_keys(people, now_ms())
-            tokens.writelines(f"{key.secret}\n" for key in keys)
-            wanted = _wanted(
-                [person.id for person in people], part.start, [person.id for person in followers]
-            )
-            await platform.follows.add_many(wanted, now_ms())
-            print(f"{part.stop} sharers", file=sys.stderr, flush=True)
-    with (folder / "followers").open("w") as secrets:
-        for person in followers[:FOLLOWER_KEYS_MAX]:
-            key = await accounts.add_key(person_id=person.id, scope="follow", label="bench", now_ms=now_ms())
-            secrets.write(f"{key.secret}\n")
-    await platform.close()
-
-
-def _wanted(sharers: list[str], first: int, followers: list[str]) -> list[NewFollow]:
-    """Three follows for each sharer, each by somebody else, each with another set of limits."""
-    wanted = []
-    for number, sharer in enumerate(sharers, first):
-        chosen: list[str] = []
-        for which, limits in enumerate(limit_sets()):
-            place, step = number * FOLLOWS_EACH + which, 0
-            follower = followers[place // SHARERS_TO_FOLLOWER]
-            while follower in chosen:
-                step += 1
-                follower = followers[(place + step * _ASIDE) % len(followers)]
-            chosen.append(follower)
-            wanted.append(NewFollow(sharer, follower, limits))
-    return wanted
 
 
 def version_of_stores() -> str:
@@ -112,7 +25,7 @@ def version_of_stores() -> str:
         for path in sorted((SOURCE / room).rglob("*")):
             if path.suffix in {".py", ".sql"}:
                 digest.update(path.read_bytes())
-    digest.update(Path(__file__).read_bytes())
+    digest.update((SOURCE / "app" / "furnish.py").read_bytes())
     return digest.hexdigest()
 
 
@@ -138,4 +51,10 @@ def house(sharers: int) -> Path:
 
 
 if __name__ == "__main__":
-    asyncio.run(furnish(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(
+        furnish(
+            Path(sys.argv[1]),
+            int(sys.argv[2]),
+            lambda made: print(f"{made} sharers", file=sys.stderr, flush=True),
+        )
+    )

@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.counts import counts
 from benchmarks.figures import ROUNDS_MIN, Bar, Counts, Figure, beyond_ceiling, figure, ratios
-from benchmarks.house import first_follower, house
+from benchmarks.house import house
 from benchmarks.processes import (
     BUILD,
     BenchError,
@@ -28,6 +28,7 @@ from benchmarks.processes import (
     platform,
     telling_its_port,
 )
+from nightbell.app.furnish import first_follower
 from nightbell.words.clock import SystemClock
 
 RATE: Final = 3_333.0

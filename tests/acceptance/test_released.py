@@ -123,7 +123,8 @@ async def test_every_reading_and_alarm_of_an_older_version_is_there(
     assert timeline["alarm"]["answered_by"] == "Ben"
     assert sorted(second for _, second in in_journal(tmp_path)) == [second for second, _ in seconds]
     wrong = [line["event"] for line in logs if line["event"].endswith(("refused", "set_aside", "damaged"))]
-    assert wrong == []
+    # A checkpoint only saves time: its form is not carried over, the journal gives the same.
+    assert wrong == ([] if replayed else ["checkpoint.refused"])
 
 
 @pytest.mark.process
@@ -171,10 +172,10 @@ async def test_a_checkpoint_of_another_version_is_not_used_and_the_journal_gives
         dumped = platform.evaluation._fold.dump()
         told_seq = platform.evaluation._told_seq
         store = platform.evaluation._checkpoints
-    of_later = dumped.replace(b"\xa7version\x01", b"\xa7version\x63", 1)
+    of_later = [part.replace(b"\xa7version\x02", b"\xa7version\x63", 1) for part in dumped]
     assert of_later != dumped
 
-    await store.keep(told_seq.to_bytes(8, "little") + of_later)
+    await store.keep([told_seq.to_bytes(8, "little"), *of_later])
     with capture_logs() as logs:
         async with opened(tmp_path, lived["until_ms"] + 1_000) as platform:
             known = platform.evaluation.known_follows()

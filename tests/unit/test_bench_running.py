@@ -1,9 +1,9 @@
 """What the bench makes of what its clients report."""
 
 from benchmarks.figures import figure
-from benchmarks.house import FOLLOWS_EACH, SHARERS_TO_FOLLOWER, first_follower, limit_sets
 from benchmarks.processes import Load
 from benchmarks.running import joined
+from nightbell.app.furnish import FOLLOWS_EACH, SHARERS_TO_FOLLOWER, first_follower, limit_sets
 
 
 def test_a_duplicate_is_acknowledged_but_not_kept_twice() -> None:

@@ -200,6 +200,7 @@ class Health(msgspec.Struct, frozen=True):
         backfill_waiting: Late readings waiting for the disk.
         evaluated_tick_ms: The newest second that was evaluated.
         failing: What is wrong and what to do, or empty.
+        switched_off: Which switches of the settings are off.
     """
 
     well: bool
@@ -209,3 +210,4 @@ class Health(msgspec.Struct, frozen=True):
     backfill_waiting: int
     evaluated_tick_ms: int
     failing: str
+    switched_off: list[str] = []

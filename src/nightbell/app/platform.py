@@ -6,10 +6,6 @@ that was seen to answer is "the door is open" journaled.
 """
 
 import asyncio
-import contextlib
-import gc
-import os
-import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
@@ -38,14 +34,13 @@ from nightbell.app.channels import Channels
 from nightbell.app.control import ControlServer
 from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
-from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.metrics.page import Numbers
 from nightbell.app.metrics.read import Rooms
 from nightbell.app.metrics.server import MetricsServer
 from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
-from nightbell.app.settings import Settings, split_address
-from nightbell.app.supervisor import Supervisor
+from nightbell.app.settings import FILE_NAME, Settings, split_address
+from nightbell.app.switches import SwitchBoard, SwitchedHistory, SwitchedPasswords, SwitchFile
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
@@ -82,10 +77,6 @@ from nightbell.words.clock import Clock, SystemClock
 from nightbell.words.errors import NightbellError
 
 TEND_EVERY_S: Final = 60.0
-YOUNG_OBJECTS_MAX: Final = (20_000, 20, 50)
-"""When Python looks for garbage, by generation: less often than its own (700, 10, 10), for a request makes
-none."""
-
 WELL_MS_MAX: Final = 5_000
 """An evaluated tick older than this means that alarms are not being decided."""
 
@@ -103,6 +94,7 @@ class Platform:
         self.clock = clock or SystemClock()
         self._tls = tls
         self._words = catalogue()
+        self.switches = SwitchBoard(settings.switches, self._words)
         self._tasks: list[asyncio.Task[None]] = []
         self._watcher_failing = ""
         self._canaries: frozenset[int] = frozenset()
@@ -123,7 +115,7 @@ class Platform:
             SqliteAccountStore(self._file),
             FileKeyFolder(folder / "keys"),
             AccountFacts(self.journal),
-            PasswordPool(),
+            SwitchedPasswords(PasswordPool(), self.switches),
         )
         self.follows = Follows(
             SqliteFollowStore(self._file), FollowFacts(self.journal, self._refresh), self.accounts
@@ -133,7 +125,10 @@ class Platform:
         self.history = History(
             SqliteHistoryStore(folder / "history.sqlite"), clock, keep_days=settings.history_days
         )
-        self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
+        self.shown_history = SwitchedHistory(self.history, self.switches)
+        self.publish = Publish(
+            self.journal, clock_learned=clock_facts(self.journal), may_backfill=self.switches.may_backfill
+        )
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
@@ -264,14 +259,16 @@ class Platform:
             accounts=self.accounts,
             follows=self.follows,
             access=self.access,
-            history=self.history,
+            history=self.shown_history,
             evaluation=self.evaluation,
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
             door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).offer,
             share=ShareDialect(
-                self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
+                self.accounts.share,
+                self.publish,
+                ShareHistory(self.accounts, self.access, self.shown_history),
             ).handle,
             stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
             clock=self.clock,
@@ -367,7 +364,13 @@ class Platform:
             "evaluation": "" if self.is_deciding() else say("platform.not_evaluating"),
             "set_aside": say("platform.set_aside") if self.evaluation.set_aside else "",
             "metrics": self.metrics.failing,
+            "settings": self.switches.failing,
         }
+
+    def follow_settings(self, read: Callable[[], Settings]) -> None:
+        """Turn the switches as the settings file says, while it runs."""
+        file = SwitchFile(self.folder / FILE_NAME, read, self.switches, self._words)
+        self._tasks.append(asyncio.create_task(file.run(), name="switches"))
 
     def health(self) -> Health:
         """How the platform is."""
@@ -381,6 +384,7 @@ class Platform:
             backfill_waiting=journal.backfill,
             evaluated_tick_ms=self.evaluation.evaluated_tick_ms,
             failing=said,
+            switched_off=self.switches.off(),
         )
 
     def is_deciding(self) -> bool:
@@ -413,80 +417,3 @@ class Platform:
         await self._looks.close()
         self.accounts.close()
         await self._file.close()
-
-
-async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
-    """Bring the made-up family, and keep it publishing."""
-    family = DemoFamily(platform.commands, folder=platform.folder, url=platform.url, clock=platform.clock)
-    try:
-        sentences = await family.make(platform.url)
-    except DemoError as error:
-        announce(str(error))
-        await asyncio.Event().wait()
-        return
-    for sentence in sentences:
-        announce(sentence)
-    await family.live()
-
-
-@contextlib.contextmanager
-def _keeping_what_is_loaded() -> Iterator[None]:
-    """Load without looking for garbage, and never look at what was loaded again.
-
-    People and follows are there for good. Walking the objects of 100,000 sharers again and again took a sixth
-    of all time under load, and stopped everything for a quarter of a second each time.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(*YOUNG_OBJECTS_MAX)
-        gc.enable()
-
-
-async def run_platform(
-    folder: Path,
-    settings: Settings,
-    *,
-    tls: TlsFiles | None,
-    demo: bool,
-    announce: Callable[[str], None],
-) -> None:
-    """Be the platform until SIGTERM or SIGINT.
-
-    Args:
-        folder: The data directory.
-        settings: What the operator chose.
-        tls: Certificate and key, if any.
-        demo: Whether to bring a made-up family.
-        announce: Tells whoever started us.
-
-    Raises:
-        AlreadyRunningError: Another platform runs on this folder.
-        NightbellError: It cannot start; the sentence says why and what to do.
-    """
-    platform = Platform(folder, settings, tls=tls)
-    supervisor = Supervisor(os.environ)
-    with _keeping_what_is_loaded():
-        await platform.start()
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    supervisor.ready()
-    announce(catalogue().say("platform.open", url=platform.url))
-    waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
-    waiting.append(asyncio.create_task(supervisor.reassure(platform.is_deciding)))
-    if demo:
-        waiting.append(asyncio.create_task(_show(platform, announce)))
-    try:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        supervisor.stopping()
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        await platform.close()

@@ -8,13 +8,23 @@ setting must not be silently the default. A secret may stand in a file of its ow
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -23,6 +33,9 @@ NESTED: Final = "__"
 _LOOPBACK: Final = "127.0.0.1"
 FILE_SUFFIX: Final = "_FILE"
 FILE_NAME: Final = "settings.toml"
+LAST_GOOD_NAME: Final = "settings.last-good.toml"
+"""The settings file as it was when the platform last started well."""
+
 FILE_BYTES_MAX: Final = 256 * 1024
 SECRET_BYTES_MAX: Final = 16 * 1024
 
@@ -46,9 +59,24 @@ def split_address(address: str) -> tuple[str, int]:
     """
     host, colon, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 the highest port there is
+    if not colon or not _is_host(host) or not _PORT.fullmatch(port) or int(port) > 65_535:  # noqa: PLR2004 the highest port there is
         raise ValueError("write it as host:port, as 127.0.0.1:8377")
     return host, int(port)
+
+
+def _is_host(host: str) -> bool:
+    """Whether the system can be asked for it at all: what cannot be written in the DNS makes it raise."""
+    try:
+        return bool(host) and host.isprintable() and " " not in host and bool(host.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _whole(value: object) -> object:
+    """Not `true` for 1: whoever wrote it meant another key."""
+    if isinstance(value, bool):
+        raise ValueError("write a whole number here, not true or false")  # noqa: TRY004 pydantic wants a ValueError
+    return value
 
 
 def _address(value: str) -> str:
@@ -59,6 +87,7 @@ def _address(value: str) -> str:
 def _url(value: str) -> str:
     if value:
         parts = urlsplit(value)
+        _ = parts.port  # asked for, because it raises a ValueError where it is none
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("write it as https://bell.example.org")
     return value.rstrip("/")
@@ -77,9 +106,12 @@ def _near(value: str) -> str:
     return value
 
 
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+
 Address = Annotated[str, AfterValidator(_address)]
 NearAddress = Annotated[str, AfterValidator(_near)]
 Url = Annotated[str, AfterValidator(_url)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Section(BaseModel):
@@ -105,7 +137,7 @@ class Smtp(Section):
     """The mail server that carries e-mail. Without a host no e-mail is sent, and the app says so."""
 
     host: str = Field(default="", description="Name or address of the server. Empty: no e-mail.")
-    port: int = Field(
+    port: Whole = Field(
         default=587,
         ge=1,
         le=65_535,
@@ -131,11 +163,28 @@ class Smtp(Section):
 class Lanes(Section):
     """How much may wait before the door says 503. Live readings never wait behind late ones."""
 
-    live_readings_max: int = Field(
+    live_readings_max: Whole = Field(
         default=100_000, ge=1_000, le=5_000_000, description="Live readings waiting for the disk, at most."
     )
-    backfill_readings_max: int = Field(
+    backfill_readings_max: Whole = Field(
         default=200_000, ge=1_000, le=5_000_000, description="Late readings waiting for the disk, at most."
+    )
+
+
+class Switches(Section):
+    """What can be switched off while all runs: a change of the file acts within 5 s, without a restart.
+
+    Alarms, answers, live readings and open screens have no switch.
+    """
+
+    backfill: bool = Field(
+        default=True, description="Take late readings. Off: phones keep them and send them again later."
+    )
+    history: bool = Field(
+        default=True, description="Read older readings for graphs. Off: the newest one is still shown."
+    )
+    new_sign_ins: bool = Field(
+        default=True, description="Check passwords. Off: whoever is signed in stays so, nobody else gets in."
     )
 
 
@@ -160,8 +209,8 @@ class Settings(BaseSettings):
     watcher_url: Url = Field(
         default="", description="What people type to reach the watcher. Empty: made from watcher_listen."
     )
-    journal_days: int = Field(default=7, ge=2, le=365, description="Days that the journal is kept.")
-    history_days: int = Field(
+    journal_days: Whole = Field(default=7, ge=2, le=365, description="Days that the journal is kept.")
+    history_days: Whole = Field(
         default=90, ge=7, le=3_650, description="Days that readings are kept for graphs."
     )
     allow_private_webhooks: bool = Field(
@@ -180,6 +229,7 @@ class Settings(BaseSettings):
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}))
     smtp: Smtp = Field(default_factory=lambda: Smtp.model_validate({}))
     lanes: Lanes = Field(default_factory=lambda: Lanes.model_validate({}))
+    switches: Switches = Field(default_factory=lambda: Switches.model_validate({}))
 
     @classmethod
     def settings_customise_sources(
@@ -239,26 +289,62 @@ def known() -> Iterator[Known]:
             yield Known(key=f"{table}.{name}", field=field, secret=field.annotation is SecretStr)
 
 
+class Loaded(NamedTuple):
+    """Settings, and the very bytes of the file they were read from; None if there was none."""
+
+    settings: Settings
+    raw: bytes | None
+
+
 def load(
     folder: Path, environ: Mapping[str, str] | None = None, *, chosen: Mapping[str, object] | None = None
 ) -> Settings:
+    """Read the settings of a data directory; see `loaded`.
+
+    Raises:
+        SettingsError: Something is unknown, malformed or unreadable.
+    """
+    return loaded(folder, environ, chosen=chosen).settings
+
+
+def loaded(
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    chosen: Mapping[str, object] | None = None,
+    name: str = FILE_NAME,
+) -> Loaded:
     """Read the settings of a data directory.
 
     Args:
         folder: The data directory; it need not exist yet.
         environ: The environment; this process's own if not given.
         chosen: What the command line chose, by dotted key; wins over everything.
+        name: Which file of the folder.
 
     Raises:
         SettingsError: Something is unknown, malformed or unreadable.
     """
-    values = _from_file(folder / FILE_NAME)
+    path = folder / name
+    raw = _read(path)
+    values = {} if raw is None else _from_file(path, raw)
     values |= _from_environment(os.environ if environ is None else environ)
     values |= chosen or {}
+    wrong = [
+        f"{key}: there is a sign in it that cannot be printed. Write it anew."
+        for key, value in values.items()
+        if isinstance(value, str) and not value.isprintable() and key not in _secrets()
+    ]
+    if wrong:
+        raise SettingsError(wrong)
     try:
-        return Settings.model_validate(_nested(values))
+        return Loaded(Settings.model_validate(_nested(values)), raw)
     except ValidationError as error:
         raise SettingsError([_fault(fault) for fault in error.errors(include_url=False)]) from None
+
+
+def _secrets() -> frozenset[str]:
+    return frozenset(setting.key for setting in known() if setting.secret)
 
 
 def _nested(values: Mapping[str, object]) -> dict[str, Any]:
@@ -279,26 +365,32 @@ def _unknown(what: str, name: str, names: list[str]) -> str:
     return f"{what}: {name} is not a setting.{hint}"
 
 
-def _from_file(path: Path) -> dict[str, object]:
-    """The file's values by dotted key; nothing if there is no file."""
+def _read(path: Path) -> bytes | None:
+    """What stands in a settings file; None if there is no file."""
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:
-        return {}
+        return None
     except OSError as error:
         raise SettingsError(
             [f"{path} cannot be read: {error.strerror}. Give this user the right to read it."]
         ) from None
     if len(raw) > FILE_BYTES_MAX:
         raise SettingsError([f"{path} is larger than {FILE_BYTES_MAX} bytes: this is not a settings file."])
+    return raw
+
+
+def _from_file(path: Path, raw: bytes) -> dict[str, object]:
+    """The values of a settings file by dotted key."""
     try:
-        loaded = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # Nesting without end, and whole numbers of thousands of digits, are other errors than bad TOML.
+        content = tomllib.loads(raw.decode())
+    except (ValueError, RecursionError) as error:
         raise SettingsError([f"{path} is not TOML: {error}"]) from None
     tables = sections()
     values: dict[str, object] = {}
-    for name, value in loaded.items():
+    for name, value in content.items():
         if name in tables and isinstance(value, dict):
             values.update({f"{name}.{inner}": content for inner, content in value.items()})
         else:

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from nightbell.app.settings import FILE_SUFFIX, Known, Settings, known
+from nightbell.app.settings import FILE_SUFFIX, LAST_GOOD_NAME, Known, Settings, known
 
 HIDDEN: Final = "***"
 
@@ -95,6 +95,17 @@ def reference() -> str:
         "",
         f"A variable that ends in `{FILE_SUFFIX}` names a file that holds the secret. If it is named but",
         "cannot be read, Nightbell does not start: it would else run without what you meant to give it.",
+        "",
+        f"When the platform has started well, the file it ran with is kept as `{LAST_GOOD_NAME}`, mode 600.",
+        "A broken file is refused at the start with a reason for each fault; `nightbell up --last-good`",
+        "starts with the kept one, and a watcher that starts on a broken file takes the kept one by itself.",
+        "A running platform goes on with what it has, and `nightbell health` says that the file is broken.",
+        "",
+        "`[switches]` alone acts without a restart, within 5 s of a change of the file. What is off is",
+        "answered with 503, a sentence and `Retry-After`, to Share apps as busy. Live readings beside late",
+        "ones are kept, the newest reading is shown, a Share app reads that one, whoever is signed in stays",
+        "so, and a Share login that was proven a moment ago passes. A switch",
+        "that the environment sets cannot be turned in the file.",
         "",
     ]
     return "\n".join(lines)

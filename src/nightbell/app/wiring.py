@@ -15,6 +15,7 @@ from nightbell.alarm.effects import Effects
 from nightbell.alarm.ports import EffectsTaker
 from nightbell.alarm.service import Evaluation
 from nightbell.app.settings import Settings
+from nightbell.app.switches import ReadsHistory
 from nightbell.deliver.ports import Contact
 from nightbell.follow.access import Access
 from nightbell.follow.follow import Sight
@@ -27,6 +28,7 @@ from nightbell.journal.service import Journal
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
+from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.zones import zone_or_utc
 
 MINUTE_MS = 60_000
@@ -170,24 +172,32 @@ class WatchedSharers:
 class ShareHistory:
     """Implements the Share dialect's `ShareReads` with history, through the one door."""
 
-    def __init__(self, accounts: Accounts, access: Access, history: History) -> None:
+    def __init__(self, accounts: Accounts, access: Access, history: ReadsHistory) -> None:
         self._accounts = accounts
         self._access = access
         self._history = history
 
     async def readings(self, identity: Identity, *, minutes: int, count: int, now_ms: int) -> SharePage:
-        """Newest first.
+        """Newest first. While history is switched off, the newest one alone: these apps ring by it.
 
         Raises:
             CallerError: NOT_FOUND, this credential may not see them any more.
         """
-        sharer = identity.sharer
+        sharer, from_ms = identity.sharer, now_ms - minutes * MINUTE_MS
         await self._access.open(viewer=identity, sharer=sharer, what="share", now_ms=now_ms)
-        rows = await self._history.readings(
-            sharer=sharer, from_ms=now_ms - minutes * MINUTE_MS, to_ms=now_ms + MINUTE_MS, most=count
-        )
+        try:
+            readings = await self._of_span(sharer, from_ms, now_ms + MINUTE_MS, count)
+        except PlatformError as error:
+            if error.code is not ErrorCode.SWITCHED_OFF:
+                raise
+            newest = self._history.newest(sharer)
+            readings = [newest] if newest is not None and newest.measured_ms >= from_ms else []
         person = self._accounts.sharer(sharer)
-        readings = [
+        return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))
+
+    async def _of_span(self, sharer: int, from_ms: int, to_ms: int, count: int) -> list[Reading]:
+        rows = await self._history.readings(sharer=sharer, from_ms=from_ms, to_ms=to_ms, most=count)
+        return [
             Reading(
                 sharer,
                 int(row["measured_ms"]),
@@ -198,7 +208,6 @@ class ShareHistory:
             )
             for row in rows[::-1][:count]
         ]
-        return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))
 
 
 class Later:

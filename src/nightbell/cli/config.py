@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from nightbell.app.settings import FILE_NAME, Settings, SettingsError, load
+from nightbell.app.settings import FILE_NAME, Loaded, Settings, SettingsError, loaded
 from nightbell.app.settings_pages import as_json, as_toml
 from nightbell.app.tls import TlsError, TlsFiles, load_tls
 from nightbell.cli.speak import CommandError, Speaker, say
@@ -20,14 +20,23 @@ class Checked(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def settings_of(asked: argparse.Namespace, chosen: dict[str, object] | None = None) -> Settings:
+def settings_of(asked: argparse.Namespace) -> Settings:
     """The settings of the data directory that was asked for.
 
     Raises:
         CommandError: They cannot be used.
     """
+    return loaded_of(asked).settings
+
+
+def loaded_of(asked: argparse.Namespace, chosen: dict[str, object] | None = None) -> Loaded:
+    """The same, with the bytes of their file.
+
+    Raises:
+        CommandError: They cannot be used.
+    """
     try:
-        return load(asked.data, chosen=chosen)
+        return loaded(asked.data, chosen=chosen)
     except SettingsError as error:
         raise CommandError(say("settings_wrong", why="\n".join(error.lines)), code="settings") from None
 

@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     _keeping_commands(commands)
     _add(commands, "health", "people:health")
     _add(commands, "status", "status:status")
+    look = _add(commands, "doctor", "doctor:doctor")
+    look.add_argument("--load", type=int, metavar="N", help=say("help_load"))
+    look.add_argument("--seconds", type=int, default=60, metavar="S", help=say("help_seconds"))
     measure = _add(commands, "bench", "bench:bench")
     measure.add_argument("rest", nargs="*", help=say("help_bench_rest"))
     return root
@@ -110,6 +113,7 @@ def _run_commands(commands: Parsers) -> None:
     up.add_argument("--demo", action="store_true", help=say("help_demo"))
     up.add_argument("--watcher-listen", metavar="ADDR", default="", help=say("help_watcher_listen"))
     up.add_argument("--no-watcher", action="store_true", help=say("help_no_watcher"))
+    up.add_argument("--last-good", action="store_true", help=say("help_last_good"))
     watch = _add(commands, "watch", "watching:watch")
     watch.add_argument("--listen", metavar="ADDR", default="", help=say("help_listen"))
 

@@ -11,11 +11,12 @@ import uvloop
 
 from nightbell.app.companion import Companion, watch_command
 from nightbell.app.control import AlreadyRunningError
+from nightbell.app.last_good import keep_last_good, last_good
 from nightbell.app.logs import catch_the_rest, set_up_logs
-from nightbell.app.platform import run_platform
-from nightbell.app.settings import Settings
+from nightbell.app.running import run_platform
+from nightbell.app.settings import LAST_GOOD_NAME, Loaded, load
 from nightbell.app.tls import TlsFiles
-from nightbell.cli.config import settings_of, tls_of
+from nightbell.cli.config import loaded_of, tls_of
 from nightbell.cli.speak import CommandError, Speaker, say
 from nightbell.words.errors import NightbellError
 
@@ -35,20 +36,49 @@ def up(asked: argparse.Namespace, speaker: Speaker) -> None:
         chosen["watcher_listen"] = asked.watcher_listen
     if asked.tls:
         chosen["tls.certificate"], chosen["tls.key"] = map(str, asked.tls)
-    settings = settings_of(asked, chosen)
+    found, tls = _usable(asked, chosen)
+    settings = found.settings
     set_up_logs(settings)
     catch_the_rest(settings)
-    tls = tls_of(settings)
     if tls is None:
         speaker.note(say("no_tls"))
     elif tls.warning:
         speaker.note(tls.warning)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_up(asked, settings, tls, speaker))
+        runner.run(_up(asked, found, chosen, tls, speaker))
 
 
-async def _up(asked: argparse.Namespace, settings: Settings, tls: TlsFiles | None, speaker: Speaker) -> None:
+def _usable(asked: argparse.Namespace, chosen: dict[str, object]) -> tuple[Loaded, TlsFiles | None]:
+    """The settings to run with, and their certificate.
+
+    Raises:
+        CommandError: They cannot be used; it says where the last good ones are, if there are any.
+    """
+    path = str(asked.data / LAST_GOOD_NAME)
+    if asked.last_good:
+        kept = last_good(asked.data, chosen=chosen)
+        if kept is None:
+            raise CommandError(say("last_good_none", path=path), code="settings")
+        return kept, tls_of(kept.settings)
+    try:
+        found = loaded_of(asked, chosen)
+        return found, tls_of(found.settings)
+    except CommandError as error:
+        if last_good(asked.data, chosen=chosen) is None:
+            raise
+        there = say("last_good_there", path=path, folder=str(asked.data))
+        raise CommandError(f"{error.sentence}\n{there}", code=error.code) from None
+
+
+async def _up(
+    asked: argparse.Namespace,
+    found: Loaded,
+    chosen: dict[str, object],
+    tls: TlsFiles | None,
+    speaker: Speaker,
+) -> None:
     folder: Path = asked.data
+    settings = found.settings
     companion = Companion(
         watch_command(folder, settings.watcher_listen),
         folder / WATCHER_FOLDER,
@@ -58,7 +88,15 @@ async def _up(asked: argparse.Namespace, settings: Settings, tls: TlsFiles | Non
     try:
         if not asked.no_watcher:
             watching = asyncio.create_task(companion.run())
-        await run_platform(folder, settings, tls=tls, demo=asked.demo, announce=_announce)
+        await run_platform(
+            folder,
+            settings,
+            tls=tls,
+            demo=asked.demo,
+            announce=_announce,
+            read=lambda: load(folder, chosen=chosen),
+            started=lambda: keep_last_good(folder, found.raw),
+        )
     except AlreadyRunningError:
         raise CommandError(say("already_running", folder=str(folder)), code="already_running") from None
     except NightbellError as error:

@@ -206,7 +206,7 @@ class NativeDoor:
         return _problem(status, error.code, detail)
 
     def _platform_problem(self, error: PlatformError, request: DoorRequest) -> DoorAnswer:
-        if error.code not in (ErrorCode.OVERLOADED, ErrorCode.NOT_DURABLE):
+        if error.code not in _NOT_NOW:
             return _problem(500, error.code, self._words.say("publish.problem.internal"))
         seconds = retry_after_s(error, request)
         detail = self._words.say(f"publish.problem.{error.code}", seconds=seconds)
@@ -214,6 +214,8 @@ class NativeDoor:
         headers = (*_PROBLEM_HEADERS, (b"retry-after", b"%d" % seconds))
         return DoorAnswer(503, headers, _encode(problem))
 
+
+_NOT_NOW: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.NOT_DURABLE, ErrorCode.SWITCHED_OFF})
 
 _CALLER_STATUS: Final = {
     ErrorCode.NOT_SIGNED_IN: 401,

@@ -71,6 +71,7 @@ class Publish:
     Args:
         log: The journal.
         clock_learned: Writes a `ClockChange` into the journal as a fact.
+        may_backfill: Raises PlatformError while late readings are switched off.
     """
 
     def __init__(
@@ -78,10 +79,12 @@ class Publish:
         log: ReadingLog,
         *,
         clock_learned: Callable[[ClockChange], Durable],
+        may_backfill: Callable[[], None] = lambda: None,
     ) -> None:
         self.counts = Counts()
         self._log = log
         self._clock_learned = clock_learned
+        self._may_backfill = may_backfill
         self._clocks = Clocks()
         self._recent = Recent()
         self._heard_ms = array("q")
@@ -129,8 +132,8 @@ class Publish:
 
         Raises:
             CallerError: TOO_MANY; nothing was taken.
-            PlatformError: At once or through the future, OVERLOADED or NOT_DURABLE; nothing, or only the
-                live readings, were kept: send all again.
+            PlatformError: At once or through the future, OVERLOADED, NOT_DURABLE or SWITCHED_OFF; nothing, or
+                only the live readings, were kept: send all again.
         """
         if len(raw) > READINGS_MAX:
             raise CallerError(
@@ -192,9 +195,11 @@ class Publish:
 
     def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> Durable:
         if not live:
+            self._may_backfill()
             return self._log.append(live=(), backfill=backfill)
         written = self._log.append(live=live, backfill=())
         try:
+            self._may_backfill()
             late: Durable | PlatformError = self._log.append(live=(), backfill=backfill)
         except PlatformError as error:
             late = error

@@ -21,6 +21,7 @@ STATUS: Final = {
     ErrorCode.EXPIRED: 410,
     ErrorCode.OVERLOADED: 503,
     ErrorCode.NOT_DURABLE: 503,
+    ErrorCode.SWITCHED_OFF: 503,
     ErrorCode.INTERNAL: 500,
 }
 """HTTP status of each error (RFC 9110, section 15)."""

@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     EXPIRED = "expired"
     OVERLOADED = "overloaded"
     NOT_DURABLE = "not_durable"
+    SWITCHED_OFF = "switched_off"
     INTERNAL = "internal"
 
 

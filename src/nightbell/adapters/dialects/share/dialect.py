@@ -243,14 +243,21 @@ class ShareDialect:
         if identity.sharer < 0:
             raise session_not_found(call.text("sessionid"))
         uploader = Uploader(identity.sharer, identity.credential)
-        # Some clients send a day of readings a minute apart in one upload.
+        # Some clients send a day of readings a minute apart in one upload. What is late in one part and can
+        # not be taken now must not cost the live reading of the next: the client is told after the last.
+        failed: PlatformError | None = None
         for first in range(0, len(raw), READINGS_MAX):
-            await self._publish.publish(
-                uploader=uploader,
-                raw=raw[first : first + READINGS_MAX],
-                sent_ms=0,
-                received_ms=call.request.received_ms,
-            )
+            try:
+                await self._publish.publish(
+                    uploader=uploader,
+                    raw=raw[first : first + READINGS_MAX],
+                    sent_ms=0,
+                    received_ms=call.request.received_ms,
+                )
+            except PlatformError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return _EMPTY
 
     async def _hold(self, wait_ms: int) -> None:

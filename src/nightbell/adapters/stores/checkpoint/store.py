@@ -49,10 +49,14 @@ class FileCheckpoints:
     def _read(self) -> Sequence[memoryview] | None:
         try:
             with (self._folder / _NAME).open("rb") as file:
+                if file.read(len(_MAGIC)) != _MAGIC:
+                    # Of an older version, say. The journal gives the same again.
+                    _log.warning("checkpoint.refused", why="another form")
+                    return None
                 parts = _parts(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
         except FileNotFoundError:
             return None
-        except (ValueError, OSError):  # an empty file cannot be mapped
+        except OSError:
             parts = None
         if parts is None:
             _log.warning("checkpoint.damaged")
@@ -88,9 +92,9 @@ def _parts(whole: memoryview) -> list[memoryview] | None:
     """The parts of a file, if it is whole."""
     if len(whole) < _HEAD.size:
         return None
-    magic, checksum, count = _HEAD.unpack_from(whole)
+    _, checksum, count = _HEAD.unpack_from(whole)
     first = _HEAD.size + count * _SIZE.size
-    if magic != _MAGIC or count > _PARTS_MAX or len(whole) < first:
+    if count > _PARTS_MAX or len(whole) < first:
         return None
     sizes = [size for (size,) in _SIZE.iter_unpack(whole[_HEAD.size : first])]
     if first + sum(sizes) != len(whole) or zlib.crc32(whole[_HEAD.size :]) != checksum:

@@ -1,0 +1,201 @@
+"""The deployed settings on a made-up house: a real platform in a folder of its own beside the live files.
+
+Rules:
+1. The folder lies in the data directory, so on the same disk, and is removed whatever happens, Ctrl-C too.
+2. The platform has the deployed settings but its own free port of 127.0.0.1, no mail server, no watcher, and
+   nothing of our environment that would set them otherwise. Nobody in the house has an address.
+3. Furnishing, platform and load are processes in a session of their own: Ctrl-C reaches us alone, and we end
+   them, each by its own number.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import IO, Final
+
+import msgspec
+
+from nightbell.adapters.machine.disk import free_bytes
+from nightbell.adapters.machine.system import cpu_s, memory_mb, pause
+from nightbell.app.doctor.checks import FREE_BYTES_MIN, MB, PERSON_BYTES
+from nightbell.app.doctor.headroom import STEPS, Step, held, rate_per_s
+from nightbell.app.doctor.load import ANSWER_S_MAX, Asked, Sent
+from nightbell.app.furnish import TOKENS
+from nightbell.app.settings import FILE_NAME, PREFIX, Settings, Smtp
+from nightbell.app.settings_pages import as_toml
+
+FOLDER_PREFIX: Final = "shadow-"
+ROOM_TIMES: Final = 3
+"""The journal holds people and follows beside the accounts, and each file is written whole once more."""
+
+OPENS_S_MAX: Final = 300
+ENDS_S_MAX: Final = 30
+STEP_S_MIN: Final = 3
+STEP_S_MAX: Final = 10
+LOG: Final = "platform.log"
+_OPEN: Final = re.compile(r"https?://127\.0\.0\.1:(\d+)")
+
+
+class ShadowError(Exception):
+    """It cannot be tried. `key` is the sentence of the catalogue `doctor`, `slots` what it says."""
+
+    def __init__(self, key: str, **slots: str | int) -> None:
+        super().__init__(key)
+        self.key = key
+        self.slots = slots
+
+
+def shadow_settings(settings: Settings) -> Settings:
+    """The deployed settings, less all by which they could reach anybody or anything of the live bell."""
+    return settings.model_copy(
+        update={
+            "listen": "127.0.0.1:0",
+            "public_url": "",
+            "watcher_url": "",
+            "canary": False,
+            "smtp": Smtp(),
+        }
+    )
+
+
+def try_load(
+    folder: Path, settings: Settings, sharers: int, *, seconds: int, told: Callable[[str, float], None]
+) -> list[Step]:
+    """Load the deployed settings with so many made-up sharers, then with more until it does not hold.
+
+    Args:
+        folder: The live data directory; only a folder of our own in it is touched.
+        settings: The deployed ones.
+        sharers: How many.
+        seconds: How long at the rate of so many; each further step is shorter.
+        told: Called with what begins: `furnish`, `start`, or `load` and its multiple.
+
+    Raises:
+        ShadowError: There is no room, or a part of it did not start.
+    """
+    need = sharers * PERSON_BYTES * ROOM_TIMES + FREE_BYTES_MIN
+    if free_bytes(folder) < need:
+        raise ShadowError("load_no_room", need=need // MB, free=free_bytes(folder) // MB)
+    steps: list[Step] = []
+    with _ended_by_signals(), _own_folder(folder) as place:
+        (place / FILE_NAME).write_text(as_toml(shadow_settings(settings)), encoding="utf-8")
+        told("furnish", sharers)
+        _furnish(place, sharers)
+        told("start", sharers)
+        with _platform(place) as (process, port):
+            first = 0
+            for times in (1.0, *STEPS):
+                told("load", times)
+                lasting = seconds if not steps else min(STEP_S_MAX, max(STEP_S_MIN, seconds // 6))
+                asked = Asked(
+                    port=port,
+                    tls=settings.tls.certificate is not None,
+                    tokens=str(place / TOKENS),
+                    first=first,
+                    per_s=rate_per_s(sharers) * times,
+                    seconds=lasting,
+                )
+                steps.append(_step(process, asked, times))
+                first += steps[-1].sent.sent
+                if not held(steps[-1]):
+                    break
+    return steps
+
+
+@contextlib.contextmanager
+def _own_folder(folder: Path) -> Iterator[Path]:
+    place = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=folder))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM end us as Ctrl-C does: everything that was begun is ended and removed."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _process(module: str, *arguments: str, log: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
+    """One of our own modules in a process of its own, ended when the block ends."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    process = subprocess.Popen(  # noqa: S603 our own module
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE if module.endswith(".load") else log,
+        stderr=log,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(ENDS_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.communicate()
+
+
+def _furnish(place: Path, sharers: int) -> None:
+    with (
+        (place / "furnish.log").open("wb") as log,
+        _process("nightbell.app.furnish", str(place), str(sharers), log=log) as process,
+    ):
+        if process.wait() != 0:
+            raise ShadowError("load_no_house", why=_last_line(place / "furnish.log"))
+
+
+@contextlib.contextmanager
+def _platform(place: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    path = place / LOG
+    arguments = ("up", "--data", str(place), "--no-watcher")
+    with path.open("wb") as log, _process("nightbell.cli.main", *arguments, log=log) as process:
+        for _ in range(OPENS_S_MAX * 10):
+            if (found := _OPEN.search(path.read_text(errors="replace"))) is not None:
+                yield process, int(found[1])
+                return
+            if process.poll() is not None:
+                break
+            pause(0.1)
+        raise ShadowError("load_no_start", why=_last_line(path))
+
+
+def _step(platform: "subprocess.Popen[bytes]", asked: Asked, times: float) -> Step:
+    before_s = cpu_s(platform.pid)
+    with (
+        tempfile.TemporaryFile() as log,
+        _process("nightbell.app.doctor.load", log=log) as process,
+    ):
+        try:
+            out, _ = process.communicate(msgspec.json.encode(asked), asked.seconds + 2 * ANSWER_S_MAX)
+            sent = msgspec.json.decode(out, type=Sent)
+            share = (cpu_s(platform.pid) - before_s) / sent.seconds
+            return Step(times, asked.per_s, share, memory_mb(platform.pid), sent)
+        except (subprocess.TimeoutExpired, msgspec.DecodeError, OSError) as error:
+            raise ShadowError("load_broke", why=type(error).__name__) from error
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
