@@ -1,4 +1,8 @@
-"""A loaded house for benchmarks: sharers with publish keys, three follows each with three sets of limits."""
+"""A loaded house for benchmarks: sharers with three follows each, and what their phones hold.
+
+Three in five sharers publish with a device's grant, the others with a publish key. One family in a hundred
+has limits that nobody else has.
+"""
 
 import asyncio
 import hashlib
@@ -13,6 +17,8 @@ from typing import Final
 import msgspec
 
 from benchmarks.processes import BUILD, ROOT
+from nightbell.account.person import Person
+from nightbell.account.service import Accounts
 from nightbell.app.platform import Platform
 from nightbell.app.settings import load
 from nightbell.follow.defaults import default_limits
@@ -28,13 +34,23 @@ AT_ONCE: Final = 5_000
 _ASIDE: Final = 7919
 """A prime: whom to ask instead when somebody would follow the same sharer twice."""
 
-FOLLOWER_KEYS_MAX: Final = 10_000
+GRANTS_IN_FIVE: Final = 3
+"""Of five sharers so many hold a device's grant, the others a key: apps sign in, scripts have keys."""
+
+UNUSUAL_EVERY: Final = 100
+"""One family in so many has limits of its own: interning sets that are the same does not help there."""
+
+FOLLOWER_GRANTS_MAX: Final = 25_000
 FURNISH_S_MAX: Final = 1_800
 
 SOURCE: Final = ROOT / "src" / "nightbell"
-ROOMS: Final = ("account", "follow", "journal", "evaluate", "alarm", "adapters/stores")
+ROOMS: Final = (
+    "account", "follow", "journal/facts.py", "journal/packing.py", "evaluate", "alarm", "adapters/stores",
+)  # fmt: skip
+"""What decides how a house lies on the disk."""
 
 
+@cache
 def limit_sets() -> tuple[Limits, Limits, Limits]:
     """Three sets with every condition on, as typed in both units."""
     first = default_limits(Unit.MGDL)
@@ -52,6 +68,27 @@ def limit_sets() -> tuple[Limits, Limits, Limits]:
         **{name: msgspec.structs.replace(part, on=True, hours=None) for name, part in parts.items()}
     )
     return all_on, careful, metric
+
+
+def unusual_limits(number: int) -> Limits:
+    """A set of limits that no other number below 38,880 has, every condition on."""
+    usual = limit_sets()[0]
+    number, low = divmod(number, 36)
+    number, high = divmod(number, 180)
+    typed = {"low": 60 + low, "high": 180 + high, "urgent_high": 400 + number % 6}
+    changed = {
+        name: msgspec.structs.replace(getattr(usual, name), limit=Typed(str(value), Unit.MGDL))
+        for name, value in typed.items()
+    }
+    return msgspec.structs.replace(usual, **changed)
+
+
+def limits_of(sharer: int) -> tuple[Limits, ...]:
+    """The limits of a sharer's three followers."""
+    if sharer % UNUSUAL_EVERY:
+        return limit_sets()
+    first = sharer // UNUSUAL_EVERY * FOLLOWS_EACH
+    return tuple(unusual_limits(first + which) for which in range(FOLLOWS_EACH))
 
 
 def first_follower(sharer: int) -> int:
@@ -75,18 +112,25 @@ async def furnish(folder: Path, sharers: int) -> None:
     with (folder / "tokens").open("w") as tokens:
         for part in _cut(sharers):
             people = await accounts.add_people([f"sharer {n:07d}" for n in part], share=True, now_ms=now_ms())
-            keys = await accounts.add_publish_keys(people, now_ms())
-            tokens.writelines(f"{key.secret}\n" for key in keys)
+            tokens.writelines(f"{secret}\n" for secret in await _credentials(accounts, people, now_ms()))
             wanted = _wanted(
                 [person.id for person in people], part.start, [person.id for person in followers]
             )
             await platform.follows.add_many(wanted, now_ms())
             print(f"{part.stop} sharers", file=sys.stderr, flush=True)
     with (folder / "followers").open("w") as secrets:
-        for person in followers[:FOLLOWER_KEYS_MAX]:
-            key = await accounts.add_key(person_id=person.id, scope="follow", label="bench", now_ms=now_ms())
-            secrets.write(f"{key.secret}\n")
+        grants = await accounts.add_grants(followers[:FOLLOWER_GRANTS_MAX], "bench", now_ms())
+        secrets.writelines(f"{grant.token}\n" for grant in grants)
     await platform.close()
+
+
+async def _credentials(accounts: Accounts, people: list[Person], now_ms: int) -> list[str]:
+    """What each of these sharers publishes with, in their order."""
+    with_grant = [person for at, person in enumerate(people) if at % 5 < GRANTS_IN_FIVE]
+    with_key = [person for at, person in enumerate(people) if at % 5 >= GRANTS_IN_FIVE]
+    grants = iter(await accounts.add_grants(with_grant, "bench", now_ms))
+    keys = iter(await accounts.add_publish_keys(with_key, now_ms))
+    return [next(grants).token if at % 5 < GRANTS_IN_FIVE else next(keys).secret for at in range(len(people))]
 
 
 def _wanted(sharers: list[str], first: int, followers: list[str]) -> list[NewFollow]:
@@ -94,7 +138,7 @@ def _wanted(sharers: list[str], first: int, followers: list[str]) -> list[NewFol
     wanted = []
     for number, sharer in enumerate(sharers, first):
         chosen: list[str] = []
-        for which, limits in enumerate(limit_sets()):
+        for which, limits in enumerate(limits_of(number)):
             place, step = number * FOLLOWS_EACH + which, 0
             follower = followers[place // SHARERS_TO_FOLLOWER]
             while follower in chosen:
@@ -109,7 +153,8 @@ def version_of_stores() -> str:
     """A hash of the code that decides how a house lies on the disk: one of another version is made anew."""
     digest = hashlib.blake2b(digest_size=8)
     for room in ROOMS:
-        for path in sorted((SOURCE / room).rglob("*")):
+        place = SOURCE / room
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             if path.suffix in {".py", ".sql"}:
                 digest.update(path.read_bytes())
     digest.update(Path(__file__).read_bytes())
