@@ -159,6 +159,7 @@ uploads = st.lists(st.tuples(readings, sent_at, st.integers(0, 12 * MIN)), min_s
 
 @given(uploads, st.lists(st.integers(0, 3), max_size=3))
 @example([([{"measured_at": NOW - DAY, "glucose_mgdl": 100}] * 2, None, 0)] * 2, [0])
+@example([([{"measured_at": NOW - 15 * MIN, "glucose_mgdl": 100}], None, 0)], [])
 @example(
     [([{"measured_at": NOW - 2 * DAY + n * MIN, "glucose_mgdl": 100} for n in range(50)], None, 0)], [0, 0]
 )

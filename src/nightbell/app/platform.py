@@ -404,7 +404,7 @@ async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _keeping_what_is_loaded() -> Iterator[None]:
+def keeping_what_is_loaded() -> Iterator[None]:
     """Load without looking for garbage, and never look at what was loaded again.
 
     People and follows are there for good. Walking the objects of 100,000 sharers again and again took a sixth
@@ -441,7 +441,7 @@ async def run_platform(
         NightbellError: It cannot start; the sentence says why and what to do.
     """
     platform = Platform(folder, settings, tls=tls)
-    with _keeping_what_is_loaded():
+    with keeping_what_is_loaded():
         await platform.start()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
