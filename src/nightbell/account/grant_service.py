@@ -28,6 +28,7 @@ class Grants:
     def __init__(self, folder: KeyFolder, writing: AbstractAsyncContextManager[None]) -> None:
         self._folder = folder
         self._ring: KeyRing | None = None
+        self._tag_key = b""
         self._remembered = Remembered()
         self._revoked = Revocations()
         self._writing = writing
@@ -49,6 +50,7 @@ class Grants:
             PlatformError: The keys cannot be read.
         """
         self._ring = await self._folder.ring()
+        self._tag_key = grants.tag_key_of(self._ring.signing)
         stored = await self._folder.revocations()
         if stored is None:
             return
@@ -78,7 +80,7 @@ class Grants:
         grant = self._remembered.get(hashed)
         if grant is None:
             assert self._ring is not None
-            grant = grants.opened(token, self._ring.accepted)
+            grant = grants.opened(token, self._ring.accepted, self._tag_key)
             if grant is None:
                 return None
             self._remembered.put(hashed, grant)
