@@ -25,6 +25,7 @@ from benchmarks.processes import BUILD, BenchError, Sharers, telling_its_port
 from benchmarks.running import Run, checked
 from benchmarks.size import RATE, Measured, Say, Size
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
+from nightbell.app.logs import set_up_logs
 from nightbell.app.platform import Platform, keeping_what_is_loaded
 from nightbell.app.settings import load
 from nightbell.history.open_block import OpenBlock
@@ -148,6 +149,7 @@ def history_day(size: Size, say: Say) -> Measured:
 async def serve(folder: Path, sharers: int, day_ms: int, seconds: float) -> None:
     """Be the platform, and read when told to."""
     settings = load(folder, {}, chosen={"listen": "127.0.0.1:0", "canary": False})
+    set_up_logs(settings)
     platform = Platform(folder, settings, tls=None)
     with keeping_what_is_loaded():
         await platform.start()

@@ -1,11 +1,12 @@
 """Grants: what a device holds after a sign-in. Signed, so that nobody has to be asked whether it is true.
 
 A grant is written as `nbg1.<payload>.<signature>.<tag>`, each in base64url. The signature is for whoever has
-our public key. The tag says the same to ourselves, with a key made from our own private one: it takes a
-microsecond where a signature takes a hundred, so a start with a million devices costs no more than any
-other minute. A grant without a tag, or of an earlier key of ours, is as good by its signature. It lasts 30 days; the device renews it
-in the last 20, at a moment that follows from the grant's own id, so devices do not all come at once and a
-sign-in that is down for days is noticed by nobody.
+our public key. The tag says the same to ourselves, with a key made from our own private one: it takes a few
+microseconds where a signature takes a hundred. A grant without a tag, or of an earlier key of ours, is as
+good by its signature.
+
+A grant lasts 30 days; the device renews it in the last 20, at a moment that follows from the grant's own id,
+so devices do not all come at once and a sign-in that is down for days is noticed by nobody.
 """
 
 import binascii
