@@ -5,8 +5,10 @@ import time
 from typing import Final
 
 from benchmarks.figures import Bar, figure
+from benchmarks.house import FOLLOWER_GRANTS_MAX, FOLLOWS_EACH, SHARERS_TO_FOLLOWER
 from benchmarks.running import checked, running, screens_open
 from benchmarks.size import Measured, Say, Size
+from nightbell.deliver.hub import PERSON_STREAMS_MAX
 
 FOLLOWERS_MIN: Final = 20_000.0
 KIB_EACH_MAX: Final = 40.0
@@ -17,15 +19,22 @@ BEATS_S: Final = 12.0
 """Until each stream has had its first snapshot and a heartbeat."""
 
 
-def may_be_open(wanted: int) -> int:
-    """How many streams this machine lets one process have: every stream is an open file."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if most == resource.RLIM_INFINITY else min(wanted, most - OTHER_FILES)
+def may_be_open(size: Size) -> tuple[int, str]:
+    """How many streams there can be, and what forbids more, if anything does."""
+    wanted, why = size.streams, ""
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY and files - OTHER_FILES < wanted:
+        wanted, why = files - OTHER_FILES, f"this machine lets a process open {files:,} files"
+    followers = min(FOLLOWER_GRANTS_MAX, size.sharers * FOLLOWS_EACH // SHARERS_TO_FOLLOWER)
+    if followers * PERSON_STREAMS_MAX < wanted:
+        wanted = followers * PERSON_STREAMS_MAX
+        why = f"there are {followers:,} followers, of whom each may have {PERSON_STREAMS_MAX}"
+    return wanted, why
 
 
 def streams(size: Size, say: Say) -> Measured:
     """Open streams until there are enough; what the platform's memory has grown by."""
-    count = may_be_open(size.streams)
+    count, void = may_be_open(size)
     each: list[float] = []
     found, counted = [], []
     for number in range(size.rounds):
@@ -38,8 +47,6 @@ def streams(size: Size, say: Say) -> Measured:
                 each.append((run.child.memory_mb() - before_mb) * 1024 / count)
         counted.append(checked(f"streams {number + 1}", run, size))
         say(f"streams {number + 1}: {count:,} open in {took_s:.0f} s, {each[-1]:.1f} KiB each")
-    limit = f"this machine lets a process open {resource.getrlimit(resource.RLIMIT_NOFILE)[1]:,} files"
-    void = limit if count < size.streams else ""
     found = [
         figure(
             "stream.followers", [count], "", bar=Bar(at_least=FOLLOWERS_MIN), void=void, note="in one process"
