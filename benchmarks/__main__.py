@@ -6,6 +6,7 @@ slow or busy machine that is a fact and no fault.
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -16,18 +17,23 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import foresight, running, still
+from benchmarks import backlog, day, foresight, running, still, streams
 from benchmarks.figures import Counts, Figure, Standing, row
 from benchmarks.machine import Machine, machine
 from benchmarks.processes import BUILD
-from benchmarks.running import SMALL, WHOLE, Measured, Say, Size, joined
+from benchmarks.running import joined
+from benchmarks.size import SMALL, WHOLE, Measured, Say, Size
 
 MEASURES: Final[dict[str, Callable[[Size, Say], Measured]]] = {
     "saturation": running.saturation,
     "live": running.live,
     "screen": running.screen,
+    "backfill": backlog.backfill,
+    "mixed": backlog.mixed,
+    "streams": streams.streams,
     "evaluate": still.evaluate,
     "history": still.history,
+    "day": day.history_day,
     "low_soon": foresight.low_soon,
     "oracle": foresight.oracle,
 }
@@ -50,7 +56,10 @@ class Report(msgspec.Struct, frozen=True):
 def asked() -> argparse.Namespace:
     """The command line."""
     reader = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    reader.add_argument("--small", action="store_true", help="a tenth of the house, short rounds")
+    reader.add_argument("--small", action="store_true", help="a small house, short rounds")
+    reader.add_argument(
+        "--sharers", type=int, metavar="N", help="so many sharers in the house, three follows each"
+    )
     reader.add_argument("--only", action="append", choices=list(MEASURES), help="only this; may be repeated")
     reader.add_argument("--out", type=Path, default=BUILD / "bench.json", help="where the report goes")
     return reader.parse_args()
@@ -101,6 +110,10 @@ def main() -> int:
     """Measure and report. Returns the exit code."""
     wanted = asked()
     size = SMALL if wanted.small else WHOLE
+    if wanted.sharers:
+        size = size._replace(sharers=wanted.sharers)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files[1], files[1]))  # every stream is an open file
     console = Console(width=None if sys.stdout.isatty() else 160)
     BUILD.mkdir(exist_ok=True)
     before, began = machine(BUILD), time.monotonic()

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from benchmarks.figures import Counts
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
@@ -28,11 +30,13 @@ class Replayed(NamedTuple):
 
     Attributes:
         readings: How many there are.
+        sharers: Whose they are.
         alarms: Ids of all alarms that the fold makes of it.
         notifications: Ids of all notifications.
     """
 
     readings: int
+    sharers: list[int]
     alarms: set[str]
     notifications: set[str]
 
@@ -48,15 +52,18 @@ def opened(folder: Path) -> Iterator[SqliteJournalStore]:
         journal.close()
 
 
-def replayed(journal: SqliteJournalStore, fold: AlarmFold) -> Replayed:
+def replayed(journal: SqliteJournalStore, fold: AlarmFold, sharers: int) -> Replayed:
     """Fold a whole journal, from its first group."""
+    shared = np.zeros(sharers, np.bool_)
     readings, alarms, notifications = 0, set[str](), set[str]()
     for groups in _some(journal.replay(0)):
         readings += sum(len(group.readings) for group in groups)
+        for group in groups:
+            shared[group.readings["sharer"]] = True
         effects = fold.fold(groups)
         alarms.update(view.id for view in effects.alarms)
         notifications.update(told.id for told in effects.notifications)
-    return Replayed(readings, alarms, notifications)
+    return Replayed(readings, np.flatnonzero(shared).tolist(), alarms, notifications)
 
 
 def _some(groups: Iterator[Group]) -> Iterator[list[Group]]:
@@ -69,14 +76,14 @@ def _some(groups: Iterator[Group]) -> Iterator[list[Group]]:
     yield some
 
 
-async def in_history(folder: Path, journal: SqliteJournalStore, sharers: int) -> int:
+async def in_history(folder: Path, journal: SqliteJournalStore, sharers: list[int], since_ms: int) -> int:
     """How many readings history gives out, sharer by sharer, after a start on this folder."""
     history = History(SqliteHistoryStore(folder / "history.sqlite"), SystemClock())
     replay_after = await history.start()
     history.restore(journal.replay(replay_after))
     found = 0
-    for sharer in range(sharers):
-        found += len(await history.readings(sharer=sharer, from_ms=0, to_ms=_ALL_TIME_MS))
+    for sharer in sharers:
+        found += len(await history.readings(sharer=sharer, from_ms=since_ms, to_ms=_ALL_TIME_MS))
     await history.close()
     return found
 
@@ -94,11 +101,11 @@ def without_delivery(ledger: Path) -> int:
         return int(connection.execute(question).fetchone()[0])
 
 
-def counts(where: str, folder: Path, *, sharers: int, acknowledged: int) -> Counts:
+def counts(where: str, folder: Path, *, sharers: int, acknowledged: int, since_ms: int) -> Counts:
     """Compare everything after a run."""
     with opened(folder) as journal:
-        said = replayed(journal, AlarmFold())
-        kept = asyncio.run(in_history(folder, journal, sharers))
+        said = replayed(journal, AlarmFold(), sharers)
+        kept = asyncio.run(in_history(folder, journal, said.sharers, since_ms))
     ledger = folder / "ledger.sqlite"
     alarms, notifications = ids(ledger, "alarm"), ids(ledger, "notification")
     return Counts(

@@ -4,7 +4,7 @@ from typing import Final
 
 from benchmarks.figures import Bar, Figure, figure
 from benchmarks.processes import BUILD, ROOT, BenchError
-from benchmarks.running import SMALL, Measured, Say, Size
+from benchmarks.size import SMALL, Measured, Say, Size
 
 RECORDINGS: Final = ROOT.parent / "shared" / "data" / "cgm"
 SENSITIVITY_MIN: Final = 0.88

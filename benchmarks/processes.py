@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Final, NamedTuple, Self
 
 import msgspec
 
@@ -33,6 +33,18 @@ class BenchError(Exception):
     """A measurement could not be made; the text says why."""
 
 
+class Shape(NamedTuple):
+    """How load comes: how many readings a request, over how many connections."""
+
+    readings: int = 1
+    connections: int = CONNECTIONS
+
+
+LIVE: Final = Shape()
+BACKLOG: Final = Shape(readings=288)
+"""A day of one sharer, which is what a phone sends after a day away (the door takes 512 readings)."""
+
+
 class Load(msgspec.Struct, frozen=True):
     """What the load client reports."""
 
@@ -50,10 +62,9 @@ class Load(msgspec.Struct, frozen=True):
     p999_ms: float
     max_ms: float
 
-    @property
-    def kept(self) -> int:
-        """Readings that were acknowledged and are new, where a request carries one."""
-        return self.good - self.duplicates
+    def kept(self, shape: Shape = LIVE) -> int:
+        """Readings that were acknowledged and are new."""
+        return self.good * shape.readings - self.duplicates
 
 
 class Screens(msgspec.Struct, frozen=True):
@@ -185,22 +196,35 @@ def telling_its_port(command: list[str]) -> Iterator[tuple[Child, int]]:
 
 
 class Sharers:
-    """The keys of all sharers, and whose turn is next: every request of a run is another sharer's."""
+    """The credentials of all sharers, and whose turn is next: every request of a run is another sharer's."""
 
-    def __init__(self, tokens: Path) -> None:
+    def __init__(self, tokens: Path, first: int = 0) -> None:
         self.tokens = tokens
-        self.next = 0
+        self.next = first
 
     def load(
-        self, port: int, *, rate: float, seconds: float, now: bool = False, wasted: bool = False
+        self,
+        port: int,
+        *,
+        rate: float,
+        seconds: float,
+        now: bool = False,
+        wasted: bool = False,
+        shape: Shape = LIVE,
     ) -> Load:
-        """Send one reading a request; `rate` 0 is as fast as it goes. `wasted`: nobody keeps these.
+        """Send readings; `rate` 0 is as fast as it goes. `wasted`: nobody keeps these.
 
         Raises:
             BenchError: The client failed.
         """
-        command = [str(compiled("load")), str(port), str(CONNECTIONS), str(rate), str(seconds), "1"]
-        command += [str(self.tokens), str(self.next), *(["now"] if now else [])]
+        command = [str(compiled("load")), str(port), str(shape.connections), str(rate)]
+        command += [
+            str(seconds),
+            str(shape.readings),
+            str(self.tokens),
+            str(self.next),
+            *(["now"] if now else []),
+        ]
         done = subprocess.run(command, capture_output=True, timeout=seconds + 60, check=False)
         if done.returncode:
             raise BenchError(f"the load client failed: {done.stderr.decode(errors='replace').strip()}")

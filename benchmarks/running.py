@@ -7,68 +7,47 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from benchmarks.counts import counts
-from benchmarks.figures import ROUNDS_MIN, Bar, Counts, Figure, beyond_ceiling, figure, ratios
+from benchmarks.figures import Bar, Counts, Figure, beyond_ceiling, figure, ratios
 from benchmarks.house import house
 from benchmarks.processes import (
     BUILD,
+    LIVE,
     BenchError,
     Child,
     Load,
     Screens,
+    Shape,
     Sharers,
     compiled,
     platform,
     telling_its_port,
 )
+from benchmarks.size import RATE, Measured, Say, Size
 from nightbell.app.furnish import first_follower
 from nightbell.words.clock import SystemClock
 
-RATE: Final = 3_333.0
-"""A reading of each of a million sharers every five minutes."""
-
+LIVE_P99_MS_MAX: Final = 25.0
+CPU_SHARE_MAX: Final = 0.5
+SCREEN_P99_MS_MAX: Final = 250.0
+SATURATION_MIN: Final = 12_000.0
+ASGI_RATIO_MIN: Final = 0.5
+FLOOR_RATIO_MIN: Final = 0.15
+RSS_MB_MAX: Final = 2_000.0
+START_S_MAX: Final = 15.0
 ALARMS_PER_S_MIN: Final = 35.0
 LOW_MGDL: Final = 48
-
-Say = Callable[[str], None]
-
-
-class Size(NamedTuple):
-    """How large a run is.
-
-    Attributes:
-        sharers: In the house, three follows each.
-        saturation_s: Seconds of a round at saturation.
-        live_s: Seconds of a round at the live rate.
-        screens: Open streams.
-        screen_s: Seconds of a round with screens.
-        rounds: Of everything, at least three.
-    """
-
-    sharers: int = 100_000
-    saturation_s: float = 5.0
-    live_s: float = 60.0
-    screens: int = 2_000
-    screen_s: float = 15.0
-    rounds: int = ROUNDS_MIN
-
-
-WHOLE: Final = Size()
-SMALL: Final = Size(sharers=10_000, saturation_s=2.0, live_s=4.0, screens=200, screen_s=4.0)
-
-
-class Measured(NamedTuple):
-    """Figures of a run, and the counts that must agree after it."""
-
-    figures: list[Figure]
-    counts: list[Counts]
+SETTLE_S: Final = 3.0
+"""After streams have opened: their first snapshots are written, heartbeats go on."""
+CORES: Final = 2
+"""The machine that is meant: a share of 1 is both of its cores."""
 
 
 class Run:
@@ -83,10 +62,19 @@ class Run:
         self.acknowledged = 1
         """Readings; the first one proved that it evaluates."""
 
-    def load(self, *, rate: float, seconds: float, now: bool = False) -> Load:
+    def load(
+        self,
+        *,
+        rate: float,
+        seconds: float,
+        now: bool = False,
+        shape: Shape = LIVE,
+        sharers: Sharers | None = None,
+    ) -> Load:
         """Load the platform, and count what it acknowledged."""
-        load = self.sharers.load(self.port, rate=rate, seconds=seconds, now=now)
-        self.acknowledged += load.kept
+        sharers = sharers or self.sharers
+        load = sharers.load(self.port, rate=rate, seconds=seconds, now=now, shape=shape)
+        self.acknowledged += load.kept(shape)
         if load.bad or load.good + load.refused != load.sent:
             raise BenchError(f"requests were not answered as they should be: {msgspec.to_builtins(load)}")
         return load
@@ -138,9 +126,12 @@ def prove_evaluates(folder: Path, port: int, sharer: int) -> None:
         raise BenchError("the stream ended before the low rang on it")
 
 
-def checked(name: str, run: Run, size: Size) -> Counts:
-    """The counts of a run that is over; its folder is removed if they agree."""
-    found = counts(name, run.folder, sharers=size.sharers, acknowledged=run.acknowledged)
+def checked(name: str, run: Run, size: Size, *, since_ms: int = 0) -> Counts:
+    """The counts of a run that is over; its folder is removed if they agree.
+
+    `since_ms`: what lay in history before the run was measured earlier than this.
+    """
+    found = counts(name, run.folder, sharers=size.sharers, acknowledged=run.acknowledged, since_ms=since_ms)
     if not found.mismatches():
         shutil.rmtree(run.folder)
     return found
@@ -150,48 +141,73 @@ def saturation(size: Size, say: Say) -> Measured:
     """As fast as it goes, beside a do-nothing application on the same server, round by round."""
     ceiling: list[Load] = []
     base: list[Load] = []
+    floor: list[Load] = []
     ours: list[Load] = []
     drains: list[float] = []
-    nothing = [sys.executable, "-m", "benchmarks.nothing"]
     with (
         telling_its_port([str(compiled("answer"))]) as (_, answer_port),
-        telling_its_port(nothing) as (_, nothing_port),
+        telling_its_port([sys.executable, "-m", "benchmarks.nothing"]) as (_, nothing_port),
+        telling_its_port([sys.executable, "-m", "benchmarks.floor"]) as (_, floor_port),
         running("saturation", size) as run,
     ):
         for number in range(size.rounds):
             seconds = size.saturation_s
             ceiling.append(run.sharers.load(answer_port, rate=0, seconds=seconds, wasted=True))
             base.append(run.sharers.load(nothing_port, rate=0, seconds=seconds, wasted=True))
+            floor.append(run.sharers.load(floor_port, rate=0, seconds=seconds, wasted=True))
             ours.append(run.load(rate=0, seconds=seconds))
             drains.append(run.child.until_quiet())
             say(
                 f"saturation {number + 1}: generator {ceiling[-1].requests_per_s:,.0f}/s, "
-                f"nothing {base[-1].requests_per_s:,.0f}/s, platform {ours[-1].readings_per_s:,.0f}/s, "
+                f"nothing {base[-1].requests_per_s:,.0f}/s, floor {floor[-1].requests_per_s:,.0f}/s, "
+                f"platform {ours[-1].readings_per_s:,.0f}/s, "
                 f"p99 {ours[-1].p99_ms:.0f} ms, drained in {drains[-1]:.1f} s"
             )
+    found = of_saturation(ceiling, base, floor, ours)
+    found.append(figure("saturation.drain_s", drains, "s", note="until alarms, ledger and history caught up"))
+    return Measured([*found, *of_start([run])], [checked("saturation", run, size)])
+
+
+def of_saturation(ceiling: list[Load], base: list[Load], floor: list[Load], ours: list[Load]) -> list[Figure]:
+    """What one reading a request reached, beside what does nothing, all of a round measured in turn."""
     ceilings = [load.requests_per_s for load in ceiling]
     bases = [load.requests_per_s for load in base]
+    floors = [load.requests_per_s for load in floor]
     rates = [load.readings_per_s for load in ours]
-    void = beyond_ceiling(rates, ceilings)
-    base_void = beyond_ceiling(bases, ceilings)
-    found = [
+    void, base_void, floor_void = (beyond_ceiling(some, ceilings) for some in (rates, bases, floors))
+    same = "alternating, equal connections"
+    return [
         figure("generator.requests_per_s", ceilings, "1/s", note="the load client's own ceiling"),
         figure("nothing.requests_per_s", bases, "1/s", void=base_void, note="a do-nothing ASGI callable"),
-        figure("saturation.readings_per_s", rates, "1/s", void=void, note="one reading a request"),
+        figure("floor.requests_per_s", floors, "1/s", void=floor_void, note="a do-nothing protocol"),
+        figure(
+            "saturation.readings_per_s",
+            rates,
+            "1/s",
+            bar=Bar(at_least=SATURATION_MIN),
+            void=void,
+            note="one reading a request, each credential for the first time",
+        ),
         figure(
             "saturation.asgi_ratio",
             ratios(rates, bases),
             "",
-            bar=Bar(at_least=0.4),
+            bar=Bar(at_least=ASGI_RATIO_MIN),
             void=void or base_void,
-            note="of the do-nothing callable, same server, alternating",
+            note=f"of the do-nothing callable, same server, {same}",
+        ),
+        figure(
+            "saturation.floor_ratio",
+            ratios(rates, floors),
+            "",
+            bar=Bar(at_least=FLOOR_RATIO_MIN),
+            void=void or floor_void,
+            note=f"of the do-nothing protocol, same loop and parser, {same}",
         ),
         figure(
             "saturation.p99_ms", [load.p99_ms for load in ours], "ms", note="closed loop, 256 connections"
         ),
-        figure("saturation.drain_s", drains, "s", note="until alarms, ledger and history have caught up"),
     ]
-    return Measured([*found, *of_start([run])], [checked("saturation", run, size)])
 
 
 def live(size: Size, say: Say) -> Measured:
@@ -203,12 +219,12 @@ def live(size: Size, say: Say) -> Measured:
         for number in range(size.rounds):
             cpu_s, began_ms = run.child.cpu_s(), SystemClock().now_ms()
             loads.append(run.load(rate=RATE, seconds=size.live_s))
-            shares.append((run.child.cpu_s() - cpu_s) / loads[-1].seconds)
+            shares.append((run.child.cpu_s() - cpu_s) / loads[-1].seconds / CORES)
             opened.append(opened_between(run.folder, began_ms, SystemClock().now_ms()) / loads[-1].seconds)
             say(
                 f"live {number + 1}: p50 {loads[-1].p50_ms:.1f}, p99 {loads[-1].p99_ms:.1f}, "
                 f"max {loads[-1].max_ms:.0f} ms, refused {loads[-1].refused}, "
-                f"{shares[-1]:.2f} cores, {opened[-1]:.1f} alarms/s opened"
+                f"{shares[-1]:.2f} of two cores, {opened[-1]:.1f} alarms/s opened"
             )
         run.child.until_quiet()
         memory = [run.child.memory_mb()]
@@ -216,12 +232,26 @@ def live(size: Size, say: Say) -> Measured:
     note = f"{RATE:,.0f}/s, one a request, {size.live_s:.0f} s, 256 connections"
     found = [
         figure("live.p50_ms", [load.p50_ms for load in loads], "ms", note=note),
-        figure("live.p99_ms", [load.p99_ms for load in loads], "ms", note="from the scheduled instant"),
+        figure(
+            "live.p99_ms",
+            [load.p99_ms for load in loads],
+            "ms",
+            bar=Bar(at_most=LIVE_P99_MS_MAX),
+            note="from the schedule",
+        ),
         figure("live.max_ms", [load.max_ms for load in loads], "ms"),
         figure("live.refused", [float(load.refused) for load in loads], "", bar=Bar(at_most=0)),
-        figure("live.cpu_share", shares, "cores", note="of the platform, all threads"),
+        figure(
+            "live.cpu_share", shares, "", bar=Bar(at_most=CPU_SHARE_MAX), note="of two cores, all threads"
+        ),
         figure("live.alarms_per_s", opened, "1/s", bar=Bar(at_least=ALARMS_PER_S_MIN), note="really opened"),
-        figure("rss_mb", memory, "MB", note=f"after the load; {peak:,.0f} MB at most"),
+        figure(
+            "rss_mb",
+            memory,
+            "MB",
+            bar=Bar(at_most=RSS_MB_MAX),
+            note=f"after the load; {peak:,.0f} MB at most",
+        ),
     ]
     return Measured([*found, *of_start([run])], [checked("live", run, size)])
 
@@ -247,21 +277,39 @@ def screen(size: Size, say: Say) -> Measured:
     seen = [one.readings / size.screen_s for one in shown]
     found = [
         figure("screen.p50_ms", [one.p50_ms for one in shown], "ms", note=note),
-        figure("screen.p99_ms", [one.p99_ms for one in shown], "ms", note="from the scheduled instant"),
+        figure(
+            "screen.p99_ms",
+            [one.p99_ms for one in shown],
+            "ms",
+            bar=Bar(at_most=SCREEN_P99_MS_MAX),
+            note="from the schedule",
+        ),
         figure("screen.events_per_s", seen, "1/s", note="readings that arrived on screens"),
     ]
     return Measured([*found, *of_start([run])], [checked("screen", run, size)])
 
 
-def _screens_round(run: Run, size: Size) -> Screens:
-    command = [str(compiled("screens")), str(run.port), str(size.screens)]
-    command += [str(run.folder / "followers"), str(size.screen_s + 3)]
+@contextmanager
+def screens_open(run: Run, count: int, seconds: float) -> Iterator[Child]:
+    """So many streams, open for some seconds from now on.
+
+    Raises:
+        BenchError: Not all of them opened.
+    """
+    command = [str(compiled("screens")), str(run.port), str(count)]
+    command += [str(run.folder / "followers"), str(seconds)]
     with Child(command, log=subprocess.PIPE) as child:
         assert child.process.stdout is not None
         line = child.process.stdout.readline()
-        if line.split() != [b"open", str(size.screens).encode()]:
+        if line.split() != [b"open", str(count).encode()]:
             raise BenchError(f"not all screens opened: {line.decode()}")
-        run.child.until_quiet()
+        yield child
+
+
+def _screens_round(run: Run, size: Size) -> Screens:
+    with screens_open(run, size.screens, size.screen_s + 10) as child:
+        assert child.process.stdout is not None
+        time.sleep(SETTLE_S)
         run.load(rate=RATE, seconds=size.screen_s, now=True)
         result = msgspec.json.decode(child.process.stdout.readline(), type=Screens)
     if result.closed or not result.readings:
@@ -272,7 +320,13 @@ def _screens_round(run: Run, size: Size) -> Screens:
 def of_start(runs: list[Run]) -> list[Figure]:
     """How long a cold start took, from the process to the first low that rang."""
     return [
-        figure("start.s", [run.start_s for run in runs], "s", note="to the first reading evaluated and told")
+        figure(
+            "start.s",
+            [run.start_s for run in runs],
+            "s",
+            bar=Bar(at_most=START_S_MAX),
+            note="to the first reading evaluated and told",
+        )
     ]
 
 

@@ -1,7 +1,8 @@
 /* Screens: many open event streams at once, each with a key of its own, and how old a reading is when it arrives.
  *
  * screens PORT COUNT KEYS SECONDS
- *   KEYS is a file with one bearer key a line; stream n uses line n.
+ *   KEYS is a file with one bearer key a line; stream n uses line n, from the first again when there are no more.
+ *   Streams come from several addresses, 127.0.0.1 and on: one has 28,000 ports.
  * Says "open N" once every stream has had its first event; then, for SECONDS, takes the time from `measured_ms`
  * (the load client writes the scheduled instant of its request there) to the arrival of each "reading" event.
  * Readings measured before all were open do not count. Prints one line of JSON. */
@@ -16,11 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { KEY_MAX = 400, ROOM_FIRST = 4096, ROOM_MAX = 1 << 20, TOOK_MAX = 20000000, AT_ONCE = 50 };
+enum { KEY_MAX = 2048, FROM_ONE_ADDRESS = 10000, ROOM_FIRST = 4096, ROOM_MAX = 1 << 20, TOOK_MAX = 20000000, AT_ONCE = 50 };
 
 struct screen { int fd, opened; size_t got, room; char *in; };
 
@@ -33,14 +35,18 @@ static float *took;
 static long taken, opened, closed, events, refused;
 static double open_since_ms = 1e18;
 
-static void open_one(struct screen *s, int port, const char *key, int ep)
+static void open_one(struct screen *s, int number, int port, const char *key, int ep)
 {
     char ask[KEY_MAX + 200];
     int one = 1;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number / FROM_ONE_ADDRESS);
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(s->fd, (struct sockaddr *)&from, sizeof from)) fail("bind");
     if (connect(s->fd, (struct sockaddr *)&to, sizeof to)) fail("connect");
     int length = sprintf(ask, "GET /v1/stream HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nAccept: text/event-stream\r\n\r\n", key);
     if (write(s->fd, ask, length) != length) fail("ask");
@@ -99,17 +105,24 @@ int main(int argc, char **argv)
     struct screen *all = calloc(count, sizeof *all);
     took = malloc(sizeof *took * TOOK_MAX);
     signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
     char key[KEY_MAX];
-    double give_up = now() + 120;
+    double give_up = now() + 60 + count / 50;
     for (int i = 0; i < count; i++) {
-        if (!fgets(key, sizeof key, keys)) { fprintf(stderr, "too few keys\n"); return 2; }
+        if (!fgets(key, sizeof key, keys)) {
+            rewind(keys);
+            if (!fgets(key, sizeof key, keys)) { fprintf(stderr, "no keys\n"); return 2; }
+        }
         key[strcspn(key, "\n")] = 0;
-        open_one(&all[i], atoi(argv[1]), key, ep);
+        open_one(&all[i], i, atoi(argv[1]), key, ep);
         while (i + 1 - opened > AT_ONCE && now() < give_up) listen_for(ep, 10);
     }
     while (opened < count && now() < give_up) listen_for(ep, 10);
     open_since_ms = wall_ms();
-    printf("open %ld\n", opened);
+    printf("open %ld\n", opened - closed);
     fflush(stdout);
     double end = now() + atof(argv[4]);
     while (now() < end) listen_for(ep, 20);

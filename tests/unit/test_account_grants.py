@@ -17,6 +17,7 @@ from tests.household import DAY_MS, NOW_MS
 KEY = Ed25519PrivateKey.generate()
 OTHER = Ed25519PrivateKey.generate()
 PUBLIC = [KEY.public_key()]
+TAG_KEY = grants.tag_key_of(KEY)
 
 
 def a_grant(identity: str = "g", credential: int = 7, issued_ms: int = NOW_MS) -> Grant:
@@ -39,13 +40,30 @@ def test_a_grant_of_the_key_before_still_opens() -> None:
 
 def test_a_changed_payload_opens_nothing() -> None:
     token = grants.sealed(a_grant(), KEY)
-    prefix, _, signature = token.split(".")
+    prefix, _, signature, tag = token.split(".")
     forged = msgspec.json.encode(msgspec.structs.replace(a_grant(), person="dan"))
+    changed = f"{prefix}.{urlsafe_b64encode(forged).decode().rstrip('=')}.{signature}"
 
-    assert (
-        grants.opened(f"{prefix}.{urlsafe_b64encode(forged).decode().rstrip('=')}.{signature}", PUBLIC)
-        is None
-    )
+    assert grants.opened(changed, PUBLIC) is None
+    assert grants.tagged(f"{changed}.{tag}", TAG_KEY) is None
+    assert grants.tagged(f"{changed}.", TAG_KEY) is None
+    assert grants.opened(f"{changed}.{tag}", PUBLIC) is None
+
+
+def test_our_own_tag_is_as_good_as_the_signature_and_a_grant_without_one_still_opens() -> None:
+    token = grants.sealed(a_grant(), KEY)
+    untagged = token.rpartition(".")[0]
+
+    assert grants.tagged(token, TAG_KEY) == a_grant()
+    assert grants.tagged(untagged, TAG_KEY) is None
+    assert grants.opened(untagged, PUBLIC) == a_grant()
+
+
+def test_a_tag_of_another_key_says_nothing() -> None:
+    token = grants.sealed(a_grant(), OTHER)
+
+    assert grants.tagged(token, TAG_KEY) is None
+    assert grants.opened(token, [OTHER.public_key()]) == a_grant()
 
 
 def test_a_signature_made_for_another_purpose_opens_nothing() -> None:

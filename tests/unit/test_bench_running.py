@@ -1,7 +1,7 @@
 """What the bench makes of what its clients report."""
 
 from benchmarks.figures import figure
-from benchmarks.processes import Load
+from benchmarks.processes import Load, Shape
 from benchmarks.running import joined
 from nightbell.app.furnish import FOLLOWS_EACH, SHARERS_TO_FOLLOWER, first_follower, limit_sets
 
@@ -23,7 +23,8 @@ def test_a_duplicate_is_acknowledged_but_not_kept_twice() -> None:
         max_ms=1,
     )
 
-    assert load.kept == 7
+    assert load.kept() == 7
+    assert load.kept(Shape(readings=288)) == 2_877
 
 
 def test_starts_of_several_runs_are_rounds_of_one_figure() -> None:

@@ -109,6 +109,15 @@ def test_readings_packed_together_are_those_packed_one_by_one(readings: list[Rea
         assert told(unpack(each.packed, each.block)) == expected(mine, each.sharer)
 
 
+@given(st.lists(READINGS, min_size=1, max_size=30))
+def test_readings_are_packed_alike_whether_or_not_one_of_years_ago_is_among_them(
+    readings: list[Reading],
+) -> None:
+    ancient = made(0, BEGIN_MS - 400 * BLOCK_MS, LATE_MS, 100, 0, 1)
+
+    assert list(pack_mixed(packed([*readings, ancient])))[1:] == list(pack_mixed(packed(readings)))
+
+
 @given(st.lists(READINGS, min_size=1, max_size=30), st.lists(READINGS, min_size=1, max_size=30))
 def test_merging_is_the_same_in_any_order_and_any_number_of_times(
     one: list[Reading], other: list[Reading]

@@ -64,6 +64,7 @@ def test_a_heartbeat_that_cannot_be_read_breaks_the_stream() -> None:
 def test_what_we_upload_is_what_the_real_door_takes() -> None:
     raw, sent_ms = read_upload(upload_of(50, 1_795_312_800_000))
 
+    assert isinstance(raw, list)
     assert [(one.measured_ms, one.glucose) for one in raw] == [(1_795_312_800_000, 50)]
     assert sent_ms == 1_795_312_800_000
 

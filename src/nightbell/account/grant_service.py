@@ -28,6 +28,7 @@ class Grants:
     def __init__(self, folder: KeyFolder, writing: AbstractAsyncContextManager[None]) -> None:
         self._folder = folder
         self._ring: KeyRing | None = None
+        self._tag_key = b""
         self._remembered = Remembered()
         self._revoked = Revocations()
         self._writing = writing
@@ -49,6 +50,7 @@ class Grants:
             PlatformError: The keys cannot be read.
         """
         self._ring = await self._folder.ring()
+        self._tag_key = grants.tag_key_of(self._ring.signing)
         stored = await self._folder.revocations()
         if stored is None:
             return
@@ -74,18 +76,22 @@ class Grants:
         """The grant behind a token, if it was signed by us, has not run out and was not withdrawn."""
         if len(token) > GRANT_CHARS_MAX or not token.isascii():
             return None
-        digest = secret_hash(token)[:DIGEST_BYTES]
-        if digest in self._remembered:
-            grant = grants.read(token)
-        else:
-            assert self._ring is not None
-            grant = grants.opened(token, self._ring.accepted)
-            if grant is not None:
-                self._remembered.add(digest)
+        grant = grants.tagged(token, self._tag_key) or self._signed(token)
         if grant is None:
             return None
         # A grant that seems issued in the future is one of ours after our own clock was set back: it holds.
         return None if now_ms >= grant.expires_ms or self._revoked.covers(grant) else grant
+
+    def _signed(self, token: str) -> Grant | None:
+        """The grant of a token without a tag of ours: its signature is looked at once."""
+        digest = secret_hash(token)[:DIGEST_BYTES]
+        if digest in self._remembered:
+            return grants.read(token)
+        assert self._ring is not None
+        grant = grants.opened(token, self._ring.accepted)
+        if grant is not None:
+            self._remembered.add(digest)
+        return grant
 
     async def withdraw_device(self, credential: int, now_ms: int) -> None:
         """Void every grant of one device.

@@ -44,6 +44,26 @@ class Person(msgspec.Struct, frozen=True, gc=False):
     webhook: str = ""
 
 
+def changed(
+    person: Person,
+    *,
+    email: str | None = None,
+    unit: Unit | None = None,
+    zone: str | None = None,
+    sharer: int | None = None,
+    webhook: str | None = None,
+) -> Person:
+    """The person with what is given changed."""
+    return msgspec.structs.replace(
+        person,
+        email=person.email if email is None else email,
+        unit=person.unit if unit is None else unit,
+        zone=person.zone if zone is None else zone,
+        sharer=person.sharer if sharer is None else sharer,
+        webhook=person.webhook if webhook is None else webhook,
+    )
+
+
 def tidied_name(name: str) -> str | None:
     """The name in one spelling without stray blanks; None if it cannot be a name."""
     tidied = " ".join(unicodedata.normalize("NFC", name).split())

@@ -1,4 +1,4 @@
-"""Grants whose signature was verified once, by the hash of the token: a look into a set, no signature.
+"""Grants without our tag whose signature was verified once, by the hash of the token: a look into a set.
 
 The token itself says what it grants, so nothing is kept but its hash, a second preimage of which is out of
 anybody's reach (128 bits of SHA-256).
@@ -6,8 +6,8 @@ anybody's reach (128 bits of SHA-256).
 
 from typing import Final
 
-REMEMBERED_MAX: Final = 2_400_000
-"""About 190 MB at worst, 80 MB for a million devices; what falls out costs one signature, a tenth of a ms."""
+REMEMBERED_MAX: Final = 1_000_000
+"""About 80 MB at worst, after the signing key was changed; what falls out costs a signature, 0.1 ms."""
 
 DIGEST_BYTES: Final = 16
 

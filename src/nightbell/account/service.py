@@ -20,7 +20,7 @@ from nightbell.account.grants import Grant, renew_ms
 from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
 from nightbell.account.packed import id_text
 from nightbell.account.patience import Patience
-from nightbell.account.person import NOT_A_SHARER, Person, folded
+from nightbell.account.person import NOT_A_SHARER, Person, changed, folded
 from nightbell.account.ports import (
     AccountChange,
     AccountJournal,
@@ -184,7 +184,7 @@ class Accounts:
         async with self._changing:
             person = self._known(person_id)
             if person.sharer == NOT_A_SHARER:
-                person = _with(person, sharer=self._people.next_sharer)
+                person = changed(person, sharer=self._people.next_sharer)
                 await self._keep(self._people.stored(person))
                 self._unjournaled.add(person.sharer)
         if person.sharer in self._unjournaled:
@@ -214,7 +214,7 @@ class Accounts:
         check_webhook(webhook or "")
         async with self._changing:
             old = self._known(person_id)
-            person = _with(old, email=email, unit=unit, zone=zone, webhook=webhook)
+            person = changed(old, email=email, unit=unit, zone=zone, webhook=webhook)
             if person == old:
                 return old
             await self._keep(self._people.stored(person))
@@ -278,6 +278,15 @@ class Accounts:
         if grant is None or self._people.person(grant.person) is None:
             raise CallerError(ErrorCode.NOT_SIGNED_IN, catalogue().say("account.not_signed_in"))
         return self._granted(grant.person, grant.device, grant.credential, now_ms)
+
+    async def add_grants(self, people: Sequence[Person], device: str, now_ms: int) -> list[SignedIn]:
+        """A grant for a device of each of many people, for imports and figures.
+
+        Raises:
+            PlatformError: No numbers for their credentials could be had; nobody got one.
+        """
+        first = await self._store.reserve_credentials(len(people))
+        return [self._granted(one.id, device, first + at, now_ms) for at, one in enumerate(people)]
 
     async def sign_out(self, bearer: str, now_ms: int) -> None:
         """Withdraw every grant of this device, at once and for good.
@@ -472,25 +481,6 @@ class Accounts:
         publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
         scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
         return identity_of(person, scopes, grant.credential, publishes=publishes)
-
-
-def _with(
-    person: Person,
-    *,
-    email: str | None = None,
-    unit: Unit | None = None,
-    zone: str | None = None,
-    sharer: int | None = None,
-    webhook: str | None = None,
-) -> Person:
-    return msgspec.structs.replace(
-        person,
-        email=person.email if email is None else email,
-        unit=person.unit if unit is None else unit,
-        zone=person.zone if zone is None else zone,
-        sharer=person.sharer if sharer is None else sharer,
-        webhook=person.webhook if webhook is None else webhook,
-    )
 
 
 def _shown(key: StoredKey, secret: str) -> Key:

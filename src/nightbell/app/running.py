@@ -59,7 +59,7 @@ async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
 
 
 @contextlib.contextmanager
-def _keeping_what_is_loaded() -> Iterator[None]:
+def keeping_what_is_loaded() -> Iterator[None]:
     """Load without looking for garbage, and never look at what was loaded again.
 
     People and follows are there for good. Walking the objects of 100,000 sharers again and again took a sixth
@@ -103,7 +103,7 @@ async def run_platform(
     keep_large_apart()
     platform = Platform(folder, settings, tls=tls)
     supervisor = Supervisor(os.environ)
-    with _keeping_what_is_loaded():
+    with keeping_what_is_loaded():
         await platform.start()
     platform.follow_settings(read)
     started()

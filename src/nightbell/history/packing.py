@@ -25,6 +25,9 @@ LEVEL_BITS: Final = 0x3FF
 TREND_SHIFT: Final = 10
 TREND_BITS: Final = 0xF
 
+_BLOCKS_IN_KEY: Final = 256
+"""32 days: what is beside is at most 30 days old; an import may be older."""
+
 _LATE: Final = 1
 _SOURCES: Final = 2
 
@@ -102,18 +105,39 @@ def pack_mixed(readings: NDArray[np.void]) -> Iterator[Packed]:
     second = readings["measured_ms"] % BLOCK_MS // 1000
     lateness = readings["received_ms"] - readings["measured_ms"]
     lateness = np.where(lateness > LIVE_AGE_MS_MAX, lateness // 1000, 0)
-    order = np.lexsort((lateness, readings["level"], second, readings["sharer"], block))
-    block, second, lateness, readings = block[order], second[order], lateness[order], readings[order]
-    same = (block[1:] == block[:-1]) & (readings["sharer"][1:] == readings["sharer"][:-1])
-    again = same & (second[1:] == second[:-1]) & (readings["level"][1:] == readings["level"][:-1])
+    sharer, level = readings["sharer"].astype(np.int64), readings["level"]
+    order = _in_order(block, sharer, second, level, lateness)
+    block, sharer, second = block[order], sharer[order], second[order]
+    same = (block[1:] == block[:-1]) & (sharer[1:] == sharer[:-1])
+    again = same & (second[1:] == second[:-1]) & (level[order[1:]] == level[order[:-1]])
     first = np.concatenate(([True], ~same))
     once = np.concatenate(([True], ~again))
     starts = np.flatnonzero(first[once])
-    pairs = np.column_stack((second, codes(readings["level"], readings["trend"]))).astype(np.uint16)
-    columns = Columns(pairs[once], lateness[once], readings["source"][once], starts)
-    blocks, sharers = block[first].tolist(), readings["sharer"][first].tolist()
+    pairs = np.empty((len(order), 2), np.uint16)
+    pairs[:, 0], pairs[:, 1] = second, codes(level, readings["trend"])[order]
+    columns = Columns(pairs[once], lateness[order][once], readings["source"][order][once], starts)
+    blocks, sharers = block[first].tolist(), sharer[first].tolist()
     for packed, whose, of_block in zip(packs(columns), sharers, blocks, strict=True):
         yield Packed(of_block, whose, packed)
+
+
+def _in_order(
+    block: NDArray[np.int64],
+    sharer: NDArray[np.int64],
+    second: NDArray[np.int64],
+    level: NDArray[np.int16],
+    lateness: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """By block, sharer, second and level; of two that are the same the one that came sooner first."""
+    since = block - block.min()
+    if int(since.max()) < _BLOCKS_IN_KEY:
+        # All but the lateness fits one number, which sorts several times faster than five columns.
+        key = ((since << 31 | sharer) << 14 | second) << 10 | level
+        order = np.argsort(key)
+        in_order = key[order]
+        if not (in_order[1:] == in_order[:-1]).any():
+            return order
+    return np.lexsort((lateness, level, second, sharer, block))
 
 
 def unpack(packed: bytes, block: int) -> NDArray[np.void]:

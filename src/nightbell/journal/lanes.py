@@ -13,12 +13,14 @@ it waits, locks or knows the time: the service does.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nightbell.journal.facts import AnyFact
-from nightbell.publish.reading import READING_DTYPE, Reading
+from nightbell.publish.reading import READING_DTYPE, Reading, Readings
 
 GROUP_READINGS_MAX: Final = 10_000
 """Readings in one commit: above it nothing is gained. Source: facts/performance.md, section 2 (5 M
@@ -51,14 +53,19 @@ class LaneLimits(NamedTuple):
 
 
 class Batch:
-    """A commit in the making. The readings of each waiter end at the same index of `ends`."""
+    """A commit in the making: readings packed in `parts`, then `readings`, in all `count`.
+
+    The readings of each waiter end at the same index of `ends`.
+    """
 
     __slots__ = (
+        "count",
         "ends",
         "fact_bytes",
         "fact_waiters",
         "facts",
         "full",
+        "parts",
         "readings",
         "since",
         "tick_ms",
@@ -66,7 +73,9 @@ class Batch:
     )
 
     def __init__(self) -> None:
+        self.parts: list[list[Reading] | NDArray[np.void]] = []
         self.readings: list[Reading] = []
+        self.count = 0
         self.ends: list[int] = []
         self.waiters: list[asyncio.Future[int]] = []
         self.facts: list[AnyFact] = []
@@ -77,6 +86,17 @@ class Batch:
         """Whether it has no need to wait for company."""
         self.since = 0.0
         """When the first of it came, seconds of a clock that never goes back; 0 while empty."""
+
+    def add(self, readings: Readings) -> None:
+        """Add readings, in order; packed ones stay packed."""
+        if isinstance(readings, np.ndarray):
+            if self.readings:
+                self.parts.append(self.readings)
+                self.readings = []
+            self.parts.append(readings)
+        else:
+            self.readings.extend(readings)
+        self.count += len(readings)
 
     def add_fact(self, fact: AnyFact, size: int, waiter: asyncio.Future[int], now: float) -> None:
         """Add a fact of `size` packed bytes."""
@@ -113,20 +133,18 @@ class Lane:
         """Whether so many readings more may wait."""
         return self.waiting + count <= self._readings_max
 
-    def put(self, readings: Sequence[Reading], waiter: asyncio.Future[int], now: float) -> None:
+    def put(self, readings: Readings, waiter: asyncio.Future[int], now: float) -> None:
         """Add readings for which there is room. `now` is a clock that never goes back, seconds."""
         batch = self.forming
-        held = batch.readings
-        if held and len(held) + len(readings) > GROUP_READINGS_MAX:
+        if batch.count and batch.count + len(readings) > GROUP_READINGS_MAX:
             batch.full = True
             self._batches.append(batch)
             batch = self.forming = Batch()
-            held = batch.readings
         if not batch.since:
             batch.since = now
-        held.extend(readings)
-        batch.ends.append(len(held))
-        batch.full = len(held) >= GROUP_READINGS_MAX
+        batch.add(readings)
+        batch.ends.append(batch.count)
+        batch.full = batch.count >= GROUP_READINGS_MAX
         batch.waiters.append(waiter)
         self.waiting += len(readings)
 
@@ -146,7 +164,7 @@ class Lane:
 
     def done(self, batch: Batch) -> None:
         """A batch that was taken is settled, well or not."""
-        self.waiting -= len(batch.readings)
+        self.waiting -= batch.count
 
     def all_waiting(self) -> list[Batch]:
         """Every commit that has not been taken."""

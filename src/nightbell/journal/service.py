@@ -28,7 +28,7 @@ from nightbell.journal.packing import fact_size
 from nightbell.journal.ports import JournalStore, StoreFailedError
 from nightbell.journal.recovery import Recovery
 from nightbell.journal.writer import Writer, Written
-from nightbell.publish.reading import Reading
+from nightbell.publish.reading import Readings
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -161,7 +161,7 @@ class Journal:
         self._writer.call(self._store.close)
         await asyncio.to_thread(self._writer.stop)
 
-    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> asyncio.Future[int]:
+    def append(self, *, live: Readings, backfill: Readings) -> asyncio.Future[int]:
         """Queue readings for the next commits.
 
         Returns:
@@ -176,19 +176,19 @@ class Journal:
         if (
             self._closing
             or not lane.has_room(len(live))
-            or (backfill and not self._backfill.has_room(len(backfill)))
+            or (len(backfill) and not self._backfill.has_room(len(backfill)))
         ):
             raise self._refusal(len(live))
         loop = self._loop
         future: asyncio.Future[int] = loop.create_future()
-        if live and backfill:
+        if len(live) and len(backfill):
             other: asyncio.Future[int] = loop.create_future()
             lane.put(live, future, loop.time())
             self._backfill.put(backfill, other, loop.time())
             future = _all_of((future, other), loop)
-        elif live:
+        elif len(live):
             lane.put(live, future, loop.time())
-        elif backfill:
+        elif len(backfill):
             lane = self._backfill
             lane.put(backfill, future, loop.time())
         else:

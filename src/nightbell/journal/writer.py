@@ -1,7 +1,7 @@
 """The writer: a thread of its own that turns batches into groups and has them made durable, one at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch
 from nightbell.journal.ports import Fault, JournalStore, StoreFailedError
-from nightbell.publish.reading import READING_DTYPE
+from nightbell.publish.reading import READING_DTYPE, Readings
 
 
 class Written(NamedTuple):
@@ -36,19 +36,27 @@ def packed_readings(batch: Batch) -> tuple[NDArray[np.void], tuple[int, ...]]:
     One bad reading must not take the readings of others with it.
     """
     try:
-        return np.array(batch.readings, READING_DTYPE), ()
+        if not batch.parts:
+            return np.array(batch.readings, READING_DTYPE), ()
+        packed = [np.asarray(part, READING_DTYPE) for part in (*batch.parts, batch.readings)]
+        return np.concatenate(packed), ()
     except (OverflowError, TypeError, ValueError):
         pass
     good: list[NDArray[np.void]] = []
     bad: list[int] = []
+    readings = [reading for part in (*batch.parts, batch.readings) for reading in _one_by_one(part)]
     start = 0
     for index, end in enumerate(batch.ends):
         try:
-            good.append(np.array(batch.readings[start:end], READING_DTYPE))
+            good.append(np.array(readings[start:end], READING_DTYPE))
         except (OverflowError, TypeError, ValueError):
             bad.append(index)
         start = end
     return np.concatenate(good) if good else np.empty(0, READING_DTYPE), tuple(bad)
+
+
+def _one_by_one(part: Readings) -> Sequence[tuple[int, ...]]:
+    return part.tolist() if isinstance(part, np.ndarray) else part
 
 
 class Writer:

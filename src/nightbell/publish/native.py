@@ -5,7 +5,7 @@ that a bad one is refused with its place and a reason and the good ones are kept
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -13,6 +13,7 @@ import msgspec
 
 from nightbell.account.identity import Identity
 from nightbell.publish.admit import RawReading, Reason, Uploader
+from nightbell.publish.columns import MANY, RawColumns, levels_of, levels_of_mmol, times_of, trends_of
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.ports import Durable
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish, Published, clock_sentence
@@ -27,7 +28,7 @@ Instant = int | Annotated[datetime, msgspec.Meta(tz=True)]
 """Epoch milliseconds, or RFC 3339 with its offset from UTC."""
 
 
-class NativeReading(msgspec.Struct):
+class NativeReading(msgspec.Struct, gc=False):
     """One reading to publish: a time and one glucose value.
 
     Attributes:
@@ -236,8 +237,10 @@ def retry_after_s(error: PlatformError, request: DoorRequest) -> int:
     return base_s + hash((request.peer, request.received_ms)) % (base_s + 1)
 
 
-def read_upload(body: bytes) -> tuple[list[RawReading], int]:
+def read_upload(body: bytes, *, many: int = MANY) -> tuple[Sequence[RawReading] | RawColumns, int]:
     """The raw readings of a body and what the sender's clock showed (0 if it did not say).
+
+    From `many` readings on they come as columns, if they are as nearly everybody sends them.
 
     Raises:
         CallerError: MALFORMED or TOO_MANY.
@@ -246,8 +249,26 @@ def read_upload(body: bytes) -> tuple[list[RawReading], int]:
         upload = _decode_upload(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_leniently(body)
-    _check_number(len(upload.readings))
-    return [_typed(reading) for reading in upload.readings], _sent_ms(upload.sent_at)
+    readings, sent_ms = upload.readings, _sent_ms(upload.sent_at)
+    _check_number(len(readings))
+    columns = _in_columns(readings) if len(readings) >= many else None
+    return [_typed(reading) for reading in readings] if columns is None else columns, sent_ms
+
+
+def _in_columns(readings: list[NativeReading]) -> RawColumns | None:
+    """Readings as columns; None if their times or values are not all of one kind."""
+    measured_ms = times_of([reading.measured_at for reading in readings])
+    mgdl = [reading.glucose_mgdl for reading in readings]
+    mmol = [reading.glucose_mmoll for reading in readings]
+    if mmol.count(None) == len(mmol):
+        level = levels_of(mgdl)
+    elif mgdl.count(None) == len(mgdl):
+        level = levels_of_mmol(mmol, _MMOLL_ABSURD)
+    else:
+        return None
+    if measured_ms is None or level is None:
+        return None
+    return RawColumns(measured_ms, level, trends_of([reading.trend for reading in readings]))
 
 
 def _typed(reading: NativeReading) -> RawReading:

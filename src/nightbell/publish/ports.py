@@ -1,13 +1,12 @@
 """What publishing needs of the world. The journal fulfils it; publishing may not know the journal."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightbell.publish.reading import Reading
+from nightbell.publish.reading import Readings
 
 Durable = asyncio.Future[int]
 """Resolves to the seq of the commit once it is durable."""
@@ -16,7 +15,7 @@ Durable = asyncio.Future[int]
 class ReadingLog(Protocol):
     """Where readings are written down before anything is promised."""
 
-    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> Durable:
+    def append(self, *, live: Readings, backfill: Readings) -> Durable:
         """Write; the future resolves once they are durable.
 
         Raises:

@@ -1,8 +1,10 @@
 """The reading: one glucose value with the time it was measured."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 LIVE_AGE_MS_MAX: Final = 15 * 60_000
 """A reading at most this old when it arrives is live; an older one is late: it never rings (blueprint,
@@ -43,3 +45,6 @@ READING_DTYPE: Final = np.dtype(
     ]
 )
 """How readings lie packed in arrays and in the journal: 27 bytes each, the fields of `Reading` in order."""
+
+Readings = Sequence[Reading] | NDArray[np.void]
+"""Admitted readings: one by one, or where they came by the hundred, packed (`READING_DTYPE`)."""

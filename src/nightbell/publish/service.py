@@ -2,16 +2,26 @@
 
 import asyncio
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import structlog
 
-from nightbell.publish.admit import Judged, RawReading, Refused, Uploader, admit, judge
+from nightbell.publish.admit import Admitted, Judged, RawReading, Refused, Uploader, admit, judge
 from nightbell.publish.clock import ClockChange, Clocks, Evidence, newest_of
+from nightbell.publish.columns import (
+    MANY,
+    AdmittedMany,
+    JudgedColumns,
+    RawColumns,
+    admit_many,
+    in_columns,
+    judge_many,
+    newest_of_many,
+)
 from nightbell.publish.ports import Committed, Durable, ReadingLog
-from nightbell.publish.reading import LIVE_AGE_MS_MAX, Reading
+from nightbell.publish.reading import LIVE_AGE_MS_MAX, Readings
 from nightbell.publish.recent import Recent
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
@@ -72,6 +82,7 @@ class Publish:
         log: The journal.
         clock_learned: Writes a `ClockChange` into the journal as a fact.
         may_backfill: Raises PlatformError while late readings are switched off.
+        many: From how many readings on an upload is judged in columns; the outcome is the same.
     """
 
     def __init__(
@@ -80,11 +91,13 @@ class Publish:
         *,
         clock_learned: Callable[[ClockChange], Durable],
         may_backfill: Callable[[], None] = lambda: None,
+        many: int = MANY,
     ) -> None:
         self.counts = Counts()
         self._log = log
         self._clock_learned = clock_learned
         self._may_backfill = may_backfill
+        self._many = many
         self._clocks = Clocks()
         self._recent = Recent()
         self._heard_ms = array("q")
@@ -119,7 +132,9 @@ class Publish:
             await durable
         return published
 
-    def take(self, *, uploader: Uploader, raw: Sequence[RawReading], sent_ms: int, received_ms: int) -> Taken:
+    def take(
+        self, *, uploader: Uploader, raw: Sequence[RawReading] | RawColumns, sent_ms: int, received_ms: int
+    ) -> Taken:
         """Take one upload, and hand what is accepted to the journal.
 
         Live readings are written first and apart: a full backfill lane never costs a live one.
@@ -142,9 +157,9 @@ class Publish:
                 readings_max=READINGS_MAX,
             )
         self._hear(uploader.sharer, received_ms)
-        judged, refused = judge(raw)
-        offset_ms = self._corrected_by(uploader, judged, sent_ms, received_ms) if judged else 0
-        live, backfill, duplicates, refused = admit(
+        judged, refused = _judged(raw, self._many)
+        offset_ms = self._corrected_by(uploader, judged, sent_ms, received_ms) if len(judged) else 0
+        live, backfill, duplicates, refused = _admitted(
             judged,
             refused,
             uploader=uploader,
@@ -153,9 +168,9 @@ class Publish:
             known=self._recent.known(uploader.sharer),
         )
         durable: Durable | None = None
-        if backfill:
+        if len(backfill):
             durable = self._append_both(live, backfill)
-        elif live:
+        elif len(live):
             durable = self._log.append(live=live, backfill=())
         elif duplicates:
             durable = self._log.settled()
@@ -166,11 +181,14 @@ class Publish:
         )
 
     def _corrected_by(
-        self, uploader: Uploader, judged: Sequence[Judged], sent_ms: int, received_ms: int
+        self, uploader: Uploader, judged: Sequence[Judged] | JudgedColumns, sent_ms: int, received_ms: int
     ) -> int:
         """How wrong the uploader's clock is, this upload considered."""
         offset_ms = self._clocks.offsets.get(uploader.credential, 0)
-        newest_ms = newest_of(judged, offset_ms=offset_ms, received_ms=received_ms)
+        if isinstance(judged, JudgedColumns):
+            newest_ms = newest_of_many(judged, offset_ms=offset_ms, received_ms=received_ms)
+        else:
+            newest_ms = newest_of(judged, offset_ms=offset_ms, received_ms=received_ms)
         late_ms = received_ms - (sent_ms or newest_ms or 0)
         if newest_ms is None or self._clocks.plainly_right(uploader.credential, late_ms):
             return offset_ms
@@ -193,8 +211,8 @@ class Publish:
             self._heard_ms.frombytes(bytes(8 * (sharer + 1)))
             self._heard_ms[sharer] = received_ms
 
-    def _append_both(self, live: Sequence[Reading], backfill: Sequence[Reading]) -> Durable:
-        if not live:
+    def _append_both(self, live: Readings, backfill: Readings) -> Durable:
+        if not len(live):
             self._may_backfill()
             return self._log.append(live=(), backfill=backfill)
         written = self._log.append(live=live, backfill=())
@@ -212,6 +230,36 @@ class Publish:
         except PlatformError as error:
             # The correction holds from memory; a restart learns it again from the uploader's next uploads.
             _log.warning("clock.not_written", source=change.source, code=error.code)
+
+
+def _judged(
+    raw: Sequence[RawReading] | RawColumns, many: int
+) -> tuple[Sequence[Judged] | JudgedColumns, list[Refused]]:
+    """Judge the values, in columns where there are many."""
+    if isinstance(raw, RawColumns):
+        return judge_many(raw)
+    judged, refused = judge(raw)
+    columns = in_columns(judged) if len(judged) >= many else None
+    return (judged if columns is None else columns), refused
+
+
+def _admitted(
+    judged: Sequence[Judged] | JudgedColumns,
+    refused: list[Refused],
+    *,
+    uploader: Uploader,
+    offset_ms: int,
+    received_ms: int,
+    known: Collection[int],
+) -> Admitted | AdmittedMany:
+    """Choose the lanes, in columns where there are many."""
+    if isinstance(judged, JudgedColumns):
+        return admit_many(
+            judged, refused, uploader=uploader, offset_ms=offset_ms, received_ms=received_ms, known=known
+        )
+    return admit(
+        judged, refused, uploader=uploader, offset_ms=offset_ms, received_ms=received_ms, known=known
+    )
 
 
 async def _both(written: Durable, late: Durable | PlatformError) -> int:

@@ -7,7 +7,9 @@ Rules:
    handed with all its bytes to the web server's own protocol, which then keeps the connection. So there is
    one way of being unusual, and `Front` answers what it answers.
 3. One request at a time: what comes while an answer is awaited waits, unread, in the client's socket.
-4. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
+4. A large upload, which is a backlog, waits for its turn: one at a time, and small ones come in between. So
+   no live reading waits behind all the backlogs that came with it.
+5. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
 
 Theory of operation: the server's protocol and its cycle of tasks cost a request twice what all of ours do
 (docs/performance.md). Here nothing is made for a request but what is parsed; the answer comes by a callback
@@ -15,6 +17,7 @@ of the journal's future. The parser is the server's (httptools, llhttp).
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -32,6 +35,12 @@ REQUEST_S_MAX: Final = 30.0
 
 LOOK_EVERY_S: Final = 5.0
 """How often one timer looks for the slow ones among all connections: so much longer they may last."""
+
+LARGE_BYTES: Final = 4096
+"""A body above it holds some fifty readings: no phone that is up to date sends so many."""
+
+WAITING_BYTES_MAX: Final = 16 << 20
+"""What large uploads may hold in memory while they wait: above it the oldest is taken at once."""
 
 RAW_BYTES_MAX: Final = DOOR_BYTES_MAX + 16 * 1024
 """A request with its headers. A longer one is not usual."""
@@ -65,11 +74,43 @@ class Doorways:
     """
 
     def __init__(self, offer: DoorOffer, clock: Clock, *, idle_s_max: float) -> None:
-        self.offer = offer
+        self._offer = offer
+        self._large: deque[tuple[DoorRequest, Callable[[DoorAnswer], None]]] = deque()
+        self._large_bytes = 0
         self.clock = clock
         self.open: set[Doorway] = set()
         self._idle_s_max = idle_s_max
         self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
+        """Take a request: at once, or when it is its turn."""
+        if len(request.body) <= LARGE_BYTES:
+            self._take_now(request, answered)
+            return
+        if not self._large:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._large.append((request, answered))
+        self._large_bytes += len(request.body)
+        while self._large_bytes > WAITING_BYTES_MAX and len(self._large) > 1:
+            self._take_oldest()
+
+    def _turn(self) -> None:
+        """Take one large upload; the loop looks at the sockets before the next."""
+        self._take_oldest()
+        if self._large:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _take_oldest(self) -> None:
+        request, answered = self._large.popleft()
+        self._large_bytes -= len(request.body)
+        self._take_now(request, answered)
+
+    def _take_now(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
+        try:
+            self._offer(request, answered)
+        except Exception as error:  # noqa: BLE001 the outermost loop of a request: the client must hear something
+            _log.error("request.failed", error=type(error).__name__)
+            answered(DoorAnswer(500, ((b"content-type", b"text/plain"),), b"Internal Server Error"))
 
     def enter(self, doorway: "Doorway") -> None:
         """A connection was made."""
@@ -235,11 +276,7 @@ class Doorway(asyncio.Protocol):
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request = DoorRequest("POST", DOOR, b"", self._headers, body, self._peer, now_ms)
         self._forget()
-        try:
-            self._shared.offer(request, self._answer)
-        except Exception as error:  # noqa: BLE001 the outermost loop of a request: the client must hear something
-            _log.error("request.failed", error=type(error).__name__)
-            self._answer(DoorAnswer(500, ((b"content-type", b"text/plain"),), b"Internal Server Error"))
+        self._shared.take(request, self._answer)
 
     def _answer(self, answer: DoorAnswer) -> None:
         self._answering = False

@@ -1,14 +1,14 @@
 """A journal in memory, as publishing sees one: two bounded lanes, group commits, consumers in order."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
 
 from nightbell.journal.facts import AnyFact
 from nightbell.journal.group import VOLATILE_SEQ, Group
-from nightbell.publish.reading import READING_DTYPE, Reading
+from nightbell.publish.reading import READING_DTYPE, Reading, Readings
 from nightbell.words.errors import ErrorCode, PlatformError
 
 LANE_MAX: Final = 100_000
@@ -42,7 +42,7 @@ class MemoryLog:
         """Hand every group to `consumer`, before its futures resolve."""
         self._consumers.append(consumer)
 
-    def append(self, *, live: Sequence[Reading], backfill: Sequence[Reading]) -> asyncio.Future[int]:
+    def append(self, *, live: Readings, backfill: Readings) -> asyncio.Future[int]:
         """Take readings; all of them or none.
 
         Raises:
@@ -52,10 +52,10 @@ class MemoryLog:
             (self._live, live, self.live_max),
             (self._backfill, backfill, self.backfill_max),
         ):
-            if more and len(lane) + len(more) > most:
+            if len(more) and len(lane) + len(more) > most:
                 raise PlatformError(ErrorCode.OVERLOADED, "A lane is full.", retry_after_s=5)
-        self._live.extend(live)
-        self._backfill.extend(backfill)
+        self._live.extend(_one_by_one(live))
+        self._backfill.extend(_one_by_one(backfill))
         return self._promise()
 
     def append_fact(self, fact: AnyFact) -> asyncio.Future[int]:
@@ -104,3 +104,7 @@ class MemoryLog:
             self._scheduled = True
             loop.call_soon(self.commit)
         return promise
+
+
+def _one_by_one(readings: Readings) -> Iterable[Reading]:
+    return (Reading(*row) for row in readings.tolist()) if isinstance(readings, np.ndarray) else readings

@@ -10,6 +10,8 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -59,15 +61,12 @@ class SqliteHistoryStore:
                         f" DO UPDATE SET packed = merged(packed, excluded.packed, {closed.block})",
                         closed.packs,
                     )
-                made: set[int] = set()
-                for block, sharer, packed in flush.beside:
-                    if block not in made:
-                        connection.execute(f"CREATE TABLE IF NOT EXISTS beside_{block} {_ROWS}")
-                        made.add(block)
-                    connection.execute(
+                for block, packs in groupby(flush.beside, key=attrgetter("block")):
+                    connection.execute(f"CREATE TABLE IF NOT EXISTS beside_{block} {_ROWS}")
+                    connection.executemany(
                         f"INSERT INTO beside_{block} VALUES (?, ?) ON CONFLICT (sharer)"
                         f" DO UPDATE SET packed = merged(packed, excluded.packed, {block})",
-                        (sharer, packed),
+                        ((sharer, packed) for _, sharer, packed in packs),
                     )
                 state = flush.state
                 connection.execute(
