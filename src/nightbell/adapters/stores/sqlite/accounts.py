@@ -36,6 +36,9 @@ from nightbell.words.errors import ErrorCode, PlatformError
 
 RETRY_AFTER_S: Final = 30
 BUSY_TIMEOUT_S: Final = 5.0
+
+CACHE_KIB: Final = 65536
+"""Ids are random, so new rows go everywhere in the indexes; with SQLite's usual 2 MB each costs a read."""
 LOG_PAGES: Final = 1_000
 """How long the log grows before it is copied back: SQLite's own default."""
 
@@ -139,6 +142,7 @@ class AccountsFile:
             self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.execute("PRAGMA foreign_keys = ON")
             migrate(self._connection, "accounts")
         except (sqlite3.Error, OSError) as error:

@@ -9,7 +9,7 @@ import contextlib
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +23,9 @@ _APPLICATION_ID: Final = 0x4E424831
 _TABLE: Final = re.compile(r"(block|beside)_(\d+)")
 _ROWS: Final = "(sharer INTEGER PRIMARY KEY, packed BLOB NOT NULL) STRICT"
 _WAL_BYTES_KEPT: Final = 64 << 20
+
+TABLES_AT_ONCE: Final = 64
+"""Tables read in one statement: a week, a tenth of what SQLite would take."""
 
 
 class SqliteHistoryStore:
@@ -94,17 +97,14 @@ class SqliteHistoryStore:
     def read(self, sharer: int, first_block: int, last_block: int) -> list[Packed]:
         """As the port says."""
         with self._failing_plainly(), self._read_lock:
-            found = [
-                Packed(block, sharer, packed)
-                for block in self._blocks(first_block, last_block)
-                for table in self._tables[block]
-                for packed in self._packed(table, sharer)
-            ]
-            filed = self._reading.execute(
-                "SELECT block, packed FROM filed WHERE sharer = ? AND block BETWEEN ? AND ?",
-                (sharer, first_block, last_block),
-            )
-            found += [Packed(block, sharer, packed) for block, packed in filed]
+            blocks = self._blocks(first_block, last_block)
+            tables = [(block, table) for block in blocks for table in self._tables[block]]
+            found: list[Packed] = []
+            for some in _cut(tables):
+                found += self._packed(some, sharer)
+            filed = "SELECT block, packed FROM filed WHERE sharer = ? AND block BETWEEN ? AND ?"
+            rows = self._reading.execute(filed, (sharer, first_block, last_block)).fetchall()
+            found += [Packed(block, sharer, packed) for block, packed in rows]
         return found
 
     def forget(self, *, before_block: int, filed_before_ms: int) -> int:
@@ -167,14 +167,25 @@ class SqliteHistoryStore:
         except NewerFileError as error:
             raise HistoryFailedError(str(error), str(self._path)) from error
 
-    def _packed(self, table: str, sharer: int) -> list[bytes]:
+    def _packed(self, tables: Sequence[tuple[int, str]], sharer: int) -> list[Packed]:
+        """What these tables hold of a sharer, in one row.
+
+        Whenever SQLite steps, this thread lets Python's lock go and may wait 5 ms to have it back.
+        """
+        columns = ", ".join(f"(SELECT packed FROM {table} WHERE sharer = ?1)" for _, table in tables)
         try:
-            rows = self._reading.execute(f"SELECT packed FROM {table} WHERE sharer = ?", (sharer,)).fetchall()
+            row = self._reading.execute(f"SELECT {columns}", (sharer,)).fetchone()
         except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
+            if "no such table" not in str(error):
+                raise
+            if len(tables) == 1:
                 return []  # forgotten this moment
-            raise
-        return [packed for (packed,) in rows]
+            return [packed for one in tables for packed in self._packed([one], sharer)]
+        return [
+            Packed(block, sharer, packed)
+            for (block, _), packed in zip(tables, row, strict=True)
+            if packed is not None
+        ]
 
     def _note_tables(self) -> None:
         names = self._writing.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -215,3 +226,8 @@ class SqliteHistoryStore:
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
+
+
+def _cut(tables: Sequence[tuple[int, str]]) -> Iterator[Sequence[tuple[int, str]]]:
+    for start in range(0, len(tables), TABLES_AT_ONCE):
+        yield tables[start : start + TABLES_AT_ONCE]
