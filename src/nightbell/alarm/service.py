@@ -37,6 +37,10 @@ _SEQ_BYTES: Final = 8
 REPLAY_GROUPS: Final = 256
 """Groups folded at once when catching up."""
 
+GROUPS_WAITING_MAX: Final = 100
+"""Groups that wait to be folded before late readings are committed no more: live ones come to some thirty in
+the time that groups gather."""
+
 READINGS_AT_ONCE: Final = 1_000
 """Readings folded at once, a last group apart: some 3 ms, and already as fast as larger batches."""
 
@@ -168,6 +172,11 @@ class Evaluation:
         self._waiting.append(group._replace(facts=()) if group.seq == VOLATILE_SEQ else group)
         self._consumed += 1
         self._wake.set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits that late readings should wait in the journal's lane, which is bounded."""
+        return len(self._waiting) > GROUPS_WAITING_MAX
 
     async def caught_up(self) -> None:
         """Wait until everything consumed so far is folded, however much comes after it."""

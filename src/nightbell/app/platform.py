@@ -30,7 +30,6 @@ from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore,
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
-from nightbell.alarm.effects import Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
 from nightbell.app.channels import Channels
@@ -47,6 +46,7 @@ from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
     FollowFacts,
+    Later,
     ShareHistory,
     WatchedSharers,
     WebhookSecrets,
@@ -64,6 +64,8 @@ from nightbell.journal.group import Group
 from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
+from nightbell.load.gate import Load
+from nightbell.load.service import Admission
 from nightbell.publish.native import NativeDoor
 from nightbell.publish.reading import READING_DTYPE
 from nightbell.publish.service import Publish
@@ -110,12 +112,15 @@ class Platform:
             limits=_lane_limits(settings),
             keep_days=settings.journal_days,
         )
+        self.admission = Admission(clock)
+        self._passwords = PasswordPool()
         self._file = AccountsFile(folder / "accounts.sqlite")
         self.accounts = Accounts(
             SqliteAccountStore(self._file),
             FileKeyFolder(folder / "keys"),
             AccountFacts(self.journal),
-            PasswordPool(),
+            self._passwords,
+            admission=self.admission,
         )
         self.follows = Follows(
             SqliteFollowStore(self._file), FollowFacts(self.journal, self._refresh), self.accounts
@@ -123,9 +128,17 @@ class Platform:
         self._looks = GatheredLooks(SqliteLookStore(self._file))
         self.access = Access(self.accounts, self.follows, self._looks)
         self.history = History(
-            SqliteHistoryStore(folder / "history.sqlite"), clock, keep_days=settings.history_days
+            SqliteHistoryStore(folder / "history.sqlite"),
+            clock,
+            keep_days=settings.history_days,
+            admission=self.admission,
         )
-        self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
+        self.publish = Publish(
+            self.journal,
+            clock_learned=clock_facts(self.journal),
+            admission=self.admission,
+            late_again_s=self.journal.backfill_again_s,
+        )
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
@@ -133,9 +146,7 @@ class Platform:
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
         self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
-        self.evaluation = Evaluation(
-            _Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint")
-        )
+        self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access,
@@ -212,6 +223,7 @@ class Platform:
             self.evaluation.consume,
         ):
             self.journal.subscribe(consume)
+        self.journal.pause_backfill(lambda: self.evaluation.behind)
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
         await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
         await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
@@ -231,6 +243,7 @@ class Platform:
             tls_ca_file=str(self._tls.certificate) if self._tls else "",
             tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
         )
+        self.admission.spare(frozenset(canary.sharer for canary in pairing.canaries))
         house = self._house()
         app = build_app(house)
         app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
@@ -240,6 +253,7 @@ class Platform:
         # Before the first tick: one that came sooner would take our own silence for everybody's.
         await self.journal.append_fact(DoorOpened(self.clock.now_ms()))
         self.journal.begin()
+        self.admission.start(self._load)
         _log.info("door.opened", port=self.port)
 
     def _house(self) -> House:
@@ -252,11 +266,25 @@ class Platform:
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
-            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).offer,
+            door=NativeDoor(
+                self.publish,
+                identify=self.accounts.identify,
+                words=self._words,
+                admission=self.admission,
+            ).offer,
             share=ShareDialect(
-                self.accounts.share, self.publish, ShareHistory(self.accounts, self.access, self.history)
+                self.accounts.share,
+                self.publish,
+                ShareHistory(self.accounts, self.access, self.history),
+                admission=self.admission,
             ).handle,
-            stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
+            stream=Stream(
+                self.hub,
+                identify=self.accounts.identify,
+                access=self.access,
+                clock=self.clock,
+                admission=self.admission,
+            ),
             clock=self.clock,
             words=self._words,
             place=Place(
@@ -265,7 +293,15 @@ class Platform:
                 mail=bool(self.settings.smtp.host),
             ),
             webhook_secret=self.webhook_secrets.of,
+            admission=self.admission,
+            passwords_full_s=lambda: self._passwords.full_s,
         )
+
+    def _load(self) -> Load:
+        """What was measured in the last second; evaluation that has not begun says nothing."""
+        tick_ms = self.evaluation.evaluated_tick_ms
+        age_ms = self.clock.now_ms() - tick_ms if tick_ms else None
+        return self.journal.load()._replace(tick_age_ms=age_ms)
 
     def _commands(self) -> ControlCommands:
         return ControlCommands(
@@ -345,6 +381,7 @@ class Platform:
 
     async def close(self) -> None:
         """Stop taking, finish what is under way, write it down, close."""
+        self.admission.close()
         self.hub.close_all()
         self._server.should_exit = True
         for task in self._tasks:
@@ -361,22 +398,6 @@ class Platform:
         await self._looks.close()
         self.accounts.close()
         await self._file.close()
-
-
-class _Later:
-    """Hands effects to a room that is built after the one that makes them."""
-
-    def __init__(self, taker: Callable[[], Deliver]) -> None:
-        self._taker = taker
-
-    def tell(self, effects: Effects) -> None:
-        """Pass on."""
-        self._taker().tell(effects)
-
-    @property
-    def written_seq(self) -> int:
-        """What the ledger holds."""
-        return self._taker().written_seq
 
 
 def _lane_limits(settings: Settings) -> LaneLimits:

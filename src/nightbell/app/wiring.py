@@ -5,12 +5,15 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 import msgspec
 
 from nightbell.account.identity import Identity
 from nightbell.account.service import Accounts
 from nightbell.adapters.dialects.share.ports import SharePage
+from nightbell.alarm.effects import Effects
+from nightbell.alarm.ports import EffectsTaker
 from nightbell.alarm.service import Evaluation
 from nightbell.deliver.ports import Contact
 from nightbell.follow.access import Access
@@ -20,6 +23,7 @@ from nightbell.follow.standing import Ended, Standing, standing
 from nightbell.history.service import History
 from nightbell.journal.facts import AnyFact, ClockLearned, FollowEnded, FollowSet, SharerAdded
 from nightbell.journal.service import Journal
+from nightbell.load.gate import Work
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
@@ -164,6 +168,10 @@ class WatchedSharers:
         return self._evaluation.evaluated_tick_ms
 
 
+SHARE_LIVE_COUNT_MAX: Final = 3
+"""Readings that an old client asks for to show the newest one and its arrow."""
+
+
 class ShareHistory:
     """Implements the Share dialect's `ShareReads` with history, through the one door."""
 
@@ -180,8 +188,14 @@ class ShareHistory:
         """
         sharer = identity.sharer
         await self._access.open(viewer=identity, sharer=sharer, what="share", now_ms=now_ms)
+        # What an old follower's app asks every few minutes is its live view; hours of graph are history.
+        work = Work.LIVE if count <= SHARE_LIVE_COUNT_MAX else Work.HISTORY
         rows = await self._history.readings(
-            sharer=sharer, from_ms=now_ms - minutes * MINUTE_MS, to_ms=now_ms + MINUTE_MS, most=count
+            sharer=sharer,
+            from_ms=now_ms - minutes * MINUTE_MS,
+            to_ms=now_ms + MINUTE_MS,
+            most=count,
+            work=work,
         )
         person = self._accounts.sharer(sharer)
         readings = [
@@ -196,3 +210,19 @@ class ShareHistory:
             for row in rows[::-1][:count]
         ]
         return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))
+
+
+class Later:
+    """Hands effects to a room that is built after the one that makes them."""
+
+    def __init__(self, taker: Callable[[], EffectsTaker]) -> None:
+        self._taker = taker
+
+    def tell(self, effects: Effects) -> None:
+        """Pass on."""
+        self._taker().tell(effects)
+
+    @property
+    def written_seq(self) -> int:
+        """What the ledger holds."""
+        return self._taker().written_seq

@@ -31,6 +31,8 @@ from nightbell.adapters.dialects.share.faults import (
     session_not_found,
 )
 from nightbell.adapters.dialects.share.ports import ShareAccounts, ShareReads
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all
 from nightbell.publish.admit import Uploader
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish
@@ -74,6 +76,7 @@ class ShareDialect:
         accounts: Share credentials and sessions.
         publish: The way in for readings.
         reads: The way out.
+        admission: Who is let in; without one, everybody.
         pause: Waits for so many seconds.
     """
 
@@ -83,11 +86,13 @@ class ShareDialect:
         publish: Publish,
         reads: ShareReads,
         *,
+        admission: Admission | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._accounts = accounts
         self._publish = publish
         self._reads = reads
+        self._admission = admission or open_to_all()
         self._pause = pause
         self._brake = Brake()
         self._held = 0
@@ -237,6 +242,7 @@ class ShareDialect:
 
     async def _post(self, call: _Call) -> DoorAnswer:
         identity = self._session(call)
+        self._admission.check(Work.LIVE, identity.sharer)
         raw = wire.uploaded(call.body)
         if raw is None:
             raise argument_invalid("Egvs")
