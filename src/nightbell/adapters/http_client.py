@@ -126,7 +126,7 @@ class HttpxClient:
             return True
         if not self._budget.allows(now_ms):
             return False
-        self._budget.spend(now_ms)
+        self._budget.spend()
         return True
 
     def _parsed(self, url: str) -> httpx.URL:

@@ -7,7 +7,7 @@ come stays where it is, so that the next start builds the missing lines again fr
 While the ledger is dead for days even that is too much. What waits for it then (and was long performed) gives
 way in the order of its worth: of what one person was told about one alarm the newest stays, and alarms that
 are over go, with all that was told of them. What is left is what is open, and that is bounded by itself. The
-mark stays, so that all of it is built again from the journal, which keeps what a ledger has not seen.
+mark stays, so that what went is built again from the journal at the next start, as far as it reaches back.
 """
 
 from collections.abc import Iterable
@@ -103,11 +103,11 @@ class Intake:
             if told.alarm not in over and (known is None or told.step > known.step):
                 newest[told.alarm, told.follow] = told
         self._alarms = {name: alarm for name, alarm in self._alarms.items() if name not in over}
-        gone = set(self._notifications)
         self._notifications = {told.id: told for told in newest.values()}
-        gone -= set(self._notifications)
-        self._deliveries = {key: row for key, row in self._deliveries.items() if key[0] not in gone}
-        self._receipts = {key: row for key, row in self._receipts.items() if key[0] not in gone}
+        # Rows of what went by now would gather for ever. At worst somebody is told again, under the same id.
+        kept = self._notifications
+        self._deliveries = {key: row for key, row in self._deliveries.items() if key[0] in kept}
+        self._receipts = {key: row for key, row in self._receipts.items() if key[0] in kept}
         self.left_out += before - self.size
         # Not again for every row: only once a tenth more has come than cannot be left out.
         self._spill_at = max(self._rows_max, self.size + self._rows_max // 10)

@@ -80,7 +80,7 @@ class Lane:
         return known
 
     def take(self, now_ms: int, *, again: bool = True) -> Item | None:
-        """Take out what is to be sent next, if anything is due; without `again`, only what was never tried."""
+        """Take out what is to be sent next, if anything is due; without `again`, only first tries."""
         while self._later and self._later[0][0] <= now_ms:
             due_ms, place, notification = heapq.heappop(self._later)
             item = self._items.get(place)

@@ -131,7 +131,7 @@ class Sending:
             item = way.lane.take(now_ms, again=way.budget.allows(now_ms))
             if item is not None:
                 if item.delivery.tries:
-                    way.budget.spend(now_ms)
+                    way.budget.spend()
                 else:
                     way.budget.first()
                 return item

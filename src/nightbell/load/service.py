@@ -28,6 +28,8 @@ LOOK_EVERY_S: Final = 1.0
 LAG_EVERY_S: Final = 0.05
 """How often the loop is asked how late it is: twenty times in what is judged."""
 
+LOOKS_AT_ONCE_MAX: Final = 4
+
 _log: Final = structlog.get_logger()
 
 
@@ -48,6 +50,7 @@ class Admission:
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._looked = 0.0
         self._lags = 0
         self._lag_sum_s = 0.0
         self.calm = True
@@ -59,6 +62,7 @@ class Admission:
         """Begin to measure; `read` says what the others measured since it was last called."""
         self._read = read
         loop = asyncio.get_running_loop()
+        self._looked = loop.time()
         self._due = loop.time() + LAG_EVERY_S
         self._timer = loop.call_at(self._due, self._ask_loop, loop)
 
@@ -132,7 +136,13 @@ class Admission:
     def _look(self) -> None:
         self.lag_ms = self._lag_sum_s / self._lags * 1000
         self._lag_sum_s, self._lags = 0.0, 0
-        self.take(next_level(self.level, self._read()._replace(loop_lag_ms=self.lag_ms)))
+        load, level = self._read()._replace(loop_lag_ms=self.lag_ms), self.level
+        now = asyncio.get_running_loop().time()
+        # A look that came seconds late is worth the looks that could not happen.
+        for _ in range(max(1, min(LOOKS_AT_ONCE_MAX, round(now - self._looked)))):
+            level = next_level(level, load)
+        self._looked = now
+        self.take(level)
 
 
 def open_to_all() -> Admission:

@@ -7,7 +7,10 @@ Rules:
    handed with all its bytes to the web server's own protocol, which then keeps the connection. So there is
    one way of being unusual, and `Front` answers what it answers.
 3. One request at a time: what comes while an answer is awaited waits, unread, in the client's socket.
-4. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
+4. No request is answered before it was read to its end and others had their turn: a client that sends the
+   next one at once must not keep the event loop in its round of sockets. A refusal is held for a second or
+   so (`load/again.py`).
+5. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
 
 Theory of operation: the server's protocol and its cycle of tasks cost a request twice what all of ours do
 (docs/performance.md). Here nothing is made for a request but what is parsed; the answer comes by a callback
@@ -22,6 +25,7 @@ from typing import Any, Final, Protocol
 import httptools
 import structlog
 
+from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
 from nightbell.publish.door import DoorAnswer, DoorOffer, DoorRequest
 from nightbell.publish.native import ONE_ACCEPTED
 from nightbell.web.front import DOOR, DOOR_BYTES_MAX
@@ -38,6 +42,7 @@ RAW_BYTES_MAX: Final = DOOR_BYTES_MAX + 16 * 1024
 
 _BEGINNING: Final = b"POST " + DOOR.encode() + b" HTTP/1.1\r\n"
 _UNUSUAL_HEADERS: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+_REFUSED: Final = 503
 _KEEP_ALIVE: Final = b"keep-alive"
 
 _log = structlog.get_logger()
@@ -69,6 +74,7 @@ class Doorways:
         self.clock = clock
         self.open: set[Doorway] = set()
         self._idle_s_max = idle_s_max
+        self._held = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, doorway: "Doorway") -> None:
@@ -76,6 +82,11 @@ class Doorways:
         self.open.add(doorway)
         if self._timer is None:
             self._timer = doorway.loop.call_later(LOOK_EVERY_S, self._look, doorway.loop)
+
+    def hold_s(self) -> float:
+        """How long the next refusal is held, seconds."""
+        self._held += 1
+        return spread(self._held, HOLD_MS_MIN, HOLD_MS_MAX) / 1000
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -96,6 +107,7 @@ class Doorway(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_asking",
         "_begun",
         "_beyond",
         "_body",
@@ -130,6 +142,7 @@ class Doorway(asyncio.Protocol):
         self._raw: bytes | bytearray = b""
         self._since = 0.0
         self._answering = False
+        self._asking = False
         self._closing = False
         self._forget()
 
@@ -235,11 +248,22 @@ class Doorway(asyncio.Protocol):
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request = DoorRequest("POST", DOOR, b"", self._headers, body, self._peer, now_ms)
         self._forget()
+        self._asking = True
         try:
-            self._shared.offer(request, self._answer)
+            self._shared.offer(request, self._said)
         except Exception as error:  # noqa: BLE001 the outermost loop of a request: the client must hear something
             _log.error("request.failed", error=type(error).__name__)
-            self._answer(DoorAnswer(500, ((b"content-type", b"text/plain"),), b"Internal Server Error"))
+            self._said(DoorAnswer(500, ((b"content-type", b"text/plain"),), b"Internal Server Error"))
+        self._asking = False
+
+    def _said(self, answer: DoorAnswer) -> None:
+        """Answer when others had their turn; what was written down comes from the journal in its own time."""
+        if answer.status == _REFUSED:
+            self.loop.call_later(self._shared.hold_s(), self._answer, answer)
+        elif self._asking:
+            self.loop.call_soon(self._answer, answer)
+        else:
+            self._answer(answer)
 
     def _answer(self, answer: DoorAnswer) -> None:
         self._answering = False

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from nightbell.load import deadline
+from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
 from nightbell.load.deadline import HEADER as DEADLINE
 from nightbell.load.deadline import left_ms
 from nightbell.load.gate import Work
@@ -44,6 +45,7 @@ _STATIC_FOR_EVER: Final = b"public, max-age=31536000, immutable"
 _STATIC_NOW: Final = b"no-cache"
 _FOUND: Final = 200
 _NOT_FOUND: Final = 404
+_REFUSED: Final = 503
 
 
 class FrontRoute(NamedTuple):
@@ -134,6 +136,7 @@ class Front:
         self._clock = clock
         self._slow_bodies = SlowBodies(BODY_S_MAX)
         self._words = words
+        self._held = 0
         self._mounted: list[FrontRoute] = []
         self._exact: dict[str, AsgiApp] = {STREAM: stream}
 
@@ -165,6 +168,7 @@ class Front:
         else:
             seconds = self._sign_in_closed_s() if path in SIGN_INS and scope["method"] == "POST" else 0
             if seconds:
+                await self._hold()
                 await _answer(send, self._problem(refusal(seconds)))
                 return
             said = [value for name, value in scope["headers"] if name == DEADLINE]
@@ -206,8 +210,15 @@ class Front:
         now_ms, query = self._clock.now_ms(), scope["query_string"]
         request = DoorRequest(scope["method"], scope["path"], query, headers, body, peer_of(scope), now_ms)
         answer = await handler(request)
+        if answer.status == _REFUSED:
+            await self._hold()
         await send(_start_of(answer))
         await send({"type": "http.response.body", "body": answer.body})
+
+    async def _hold(self) -> None:
+        """Hold a refusal for a moment: whoever tries again at once goes round slowly (`load/again.py`)."""
+        self._held += 1
+        await asyncio.sleep(spread(self._held, HOLD_MS_MIN, HOLD_MS_MAX) / 1000)
 
     def _cut_off(self, code: ErrorCode, key: str, **slots: int) -> DoorAnswer:
         # What is still on its way is not read: the connection ends here.

@@ -259,5 +259,5 @@ class House(NamedTuple):
     words: Catalogue
     place: Place
     webhook_secret: Callable[[str], str]
-    admission: Admission
+    admission: Admission | None = None
     passwords_full_s: Callable[[], int] = int

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def draw(report: object) -> None:
+    """Later."""
