@@ -64,18 +64,18 @@ class Scale(NamedTuple):
     """
 
     sharers: int = 50_000
-    live_per_s: float = 2_000.0
-    baseline_s: float = 60.0
-    trigger_s: float = 30.0
-    after_s: float = 75.0
+    live_per_s: float = 600.0
+    baseline_s: float = 40.0
+    trigger_s: float = 20.0
+    after_s: float = 60.0
     connections: int = 4_000
-    sweep_s: float = 20.0
-    sign_ins_per_s: float = 1_000.0
+    sweep_s: float = 12.0
+    sign_ins_per_s: float = 500.0
 
 
 WHOLE: Final = Scale()
-SMALL: Final = Scale(10_000, 600.0, 15.0, 10.0, 45.0, 2_000, 8.0, 300.0)
-TINY: Final = Scale(200, 200.0, 8.0, 6.0, 12.0, 500, 5.0, 100.0)
+SMALL: Final = Scale(10_000, 400.0, 15.0, 10.0, 45.0, 2_000, 8.0, 300.0)
+TINY: Final = Scale(200, 100.0, 8.0, 6.0, 40.0, 500, 5.0, 100.0)
 """For the test: a house that is furnished in seconds."""
 
 
@@ -413,6 +413,7 @@ def main() -> int:
             print(f"skipped: {error}")
             continue
         found.append(storm)
+        wanted.out.write_bytes(msgspec.json.encode(Report(here, scale._asdict(), found, [], skipped)))
         faults += faults_of(storm)
         told = msgspec.to_builtins(judged(storm)) | {"again_s": retry_seconds(storm.other)}
         print(told, storm.tick_gaps_s, storm.beat_gaps_s, flush=True)

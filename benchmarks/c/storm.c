@@ -52,8 +52,9 @@ static int by_size(const void *a, const void *b) { float x = *(const float *)a, 
 static unsigned mix(unsigned long long x) { x ^= x >> 33; x *= 0xff51afd7ed558ccdULL; x ^= x >> 33; return (unsigned)x; }
 static void fail(const char *why) { perror(why); exit(1); }
 
-static void put_ready(struct wish *w)
+static void put_ready(struct wish *w, double t)
 {
+    w->again = t;
     w->next = NULL;
     if (ready_tail) ready_tail->next = w; else ready_head = w;
     ready_tail = w;
@@ -74,7 +75,7 @@ static struct wish *new_wish(long number, double due)
 static void once_more(struct wish *w, double t, int after_s)
 {
     if (w->tries > retries_max) { now_second.lost++; give_back(w); return; }
-    if (!(obey && after_s > 0)) { put_ready(w); return; }
+    if (!(obey && after_s > 0)) { put_ready(w, t); return; }
     w->again = t + after_s;
     long place = (long)w->again % 512;
     w->next = later[place];
@@ -88,7 +89,7 @@ static void come_due(double t)
         struct wish *w = *at;
         if (w->again > t) { at = &w->next; continue; }
         *at = w->next;
-        put_ready(w);
+        put_ready(w, t);
     }
 }
 
@@ -153,7 +154,7 @@ static void push(struct connection *c)
 /* Begin what is due while there are connections to begin it on. A phone that got none gives up as well. */
 static void begin_all(double t)
 {
-    while (ready_head && !ready_head->tries && t - ready_head->due > timeout_s) {
+    while (ready_head && t - ready_head->again > timeout_s) {
         struct wish *w = ready_head;
         ready_head = w->next;
         if (!ready_head) ready_tail = NULL;
@@ -310,7 +311,7 @@ int main(int argc, char **argv)
         double t;
         while ((t = now()) < phase_end) {
             for (; rate > 0 && phase_from + sent / rate <= t; sent++) {
-                put_ready(new_wish(number++, phase_from + sent / rate));
+                put_ready(new_wish(number++, phase_from + sent / rate), phase_from + sent / rate);
                 now_second.offered++;
             }
             come_due(t);

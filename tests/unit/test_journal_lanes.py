@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from nightbell.journal.lanes import (
     GROUP_READINGS_MAX,
     Batch,

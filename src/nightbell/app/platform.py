@@ -223,7 +223,7 @@ class Platform:
             self.evaluation.consume,
         ):
             self.journal.subscribe(consume)
-        self.journal.pause_backfill(lambda: self.evaluation.behind)
+        self.journal.pause_backfill(lambda: self.evaluation.behind or self.history.behind)
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
         await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
         await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))

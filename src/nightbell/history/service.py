@@ -59,6 +59,9 @@ millisecond."""
 _BESIDE_MAX: Final = 100_000
 """Readings beside that are written without waiting."""
 
+_BESIDE_BEHIND: Final = 5 * _BESIDE_MAX
+"""Readings beside, 20 MB, above which late ones stay in the journal's lane, which refuses when it is full."""
+
 _BESIDE_AGE_MS: Final = 10 * 60_000
 _AGAIN_AFTER_MS: Final = 30_000
 _AGAIN_AFTER_S: Final = 30
@@ -266,6 +269,11 @@ class History:
             _log.error("history.filing_failed", detail=error.detail, place=error.place)
             sentence = catalogue().say("history.not_filed", place=error.place)
             raise PlatformError(ErrorCode.NOT_DURABLE, sentence, retry_after_s=_AGAIN_AFTER_S) from error
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much lies beside, because the store fails, that late readings should wait elsewhere."""
+        return self._beside_count > _BESIDE_BEHIND
 
     def health(self) -> HistoryHealth:
         """How history is now."""

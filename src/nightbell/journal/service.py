@@ -179,7 +179,10 @@ class Journal:
         self._closing = True
         if self._beat_timer is not None:
             self._beat_timer.cancel()
-        await asyncio.wait([self.settled()])
+        settled = self.settled()
+        if self._committing is None:
+            self._turn()  # what was paused goes now
+        await asyncio.wait([settled])
         if self._timer is not None:
             self._timer.cancel()
         if self._expiring is not None:

@@ -11,11 +11,11 @@ AGAIN_S_MIN: Final = 5
 AGAIN_S_MAX: Final = 300
 """Bounds of `Retry-After`, seconds. Source: facts/overload.md, O9; a phone has a new reading every 300 s."""
 
-HOLD_MS_MIN: Final = 500
-HOLD_MS_MAX: Final = 2_000
+HOLD_MS_MIN: Final = 2_000
+HOLD_MS_MAX: Final = 5_000
 """How long a refusal is held before it is said. A client that tries again at once, whatever it is told, then
-goes round once a second and not a thousand times; what is held is a timer on a connection that is open
-anyway. Clients give up after ten seconds, so all hear it (the Share dialect's need more: its `brake.py`)."""
+goes round every few seconds and not a thousand times in one; what is held is a timer on a connection that is
+open anyway. Clients give up after ten seconds, so all hear it (Share's need more: its `brake.py`)."""
 
 _GOLDEN_PER_MILLION: Final = 618_034
 """The golden ratio's fraction, in millionths."""

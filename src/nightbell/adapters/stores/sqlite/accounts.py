@@ -27,11 +27,16 @@ from nightbell.account.ports import (
     StoredShare,
 )
 from nightbell.account.share import ShareCredential
+from nightbell.load.again import AGAIN_S_MIN
+from nightbell.load.service import refusal
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
 
 RETRY_AFTER_S: Final = 30
+INSIDE_MAX: Final = 256
+"""Questions and writes that wait for a thread; beyond, they are refused at once."""
+
 BUSY_TIMEOUT_S: Final = 5.0
 
 _OWNER_ONLY: Final = 0o600
@@ -48,6 +53,7 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._inside = 0
         self._thread = ThreadPoolExecutor(1, "accounts")
         self._connection: sqlite3.Connection | None = None
         self._peek = -1
@@ -82,7 +88,13 @@ class AccountsFile:
         return await self._apart(lambda: self._work(lambda connection: self._commit(connection, work)))
 
     async def _apart(self, work: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._inside >= INSIDE_MAX:
+            raise refusal(AGAIN_S_MIN)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._inside -= 1
 
     def _open(self) -> None:
         try:

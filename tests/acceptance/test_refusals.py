@@ -1,0 +1,157 @@
+"""Refusals cost those who are refused, and nobody else: real sockets, clients that try again at once."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Final, NamedTuple
+
+import pytest
+import uvloop
+
+from nightbell.app.server import listening, make_server
+from nightbell.load.gate import SHED_LOWER, Level
+from nightbell.load.service import Admission
+from nightbell.publish.native import NativeDoor
+from nightbell.web.doorway import Doorways
+from nightbell.web.front import Front
+from nightbell.words.catalogue import catalogue
+from nightbell.words.clock import SystemClock
+from tests.acceptance.web_house import open_web_house
+
+pytestmark = pytest.mark.network
+
+HAMMERS: Final = 40
+
+
+class Served(NamedTuple):
+    """A house behind the real server, its admission, and a key that publishes."""
+
+    port: int
+    admission: Admission
+    key: str
+    front: Front
+
+
+@contextlib.asynccontextmanager
+async def served() -> AsyncIterator[Served]:
+    async with open_web_house(SystemClock()) as house:
+        people = await house.cast()
+        key = await house.accounts.add_key(
+            person_id=people.ana.id, scope="publish", label="phone", now_ms=house.clock.now_ms()
+        )
+        admission = Admission(house.clock)
+        house.publish._admission = house.app._admission = admission
+        native = NativeDoor(
+            house.publish, identify=house.accounts.identify, words=catalogue(), admission=admission
+        )
+        door = Doorways(native.offer, house.clock, idle_s_max=60.0)
+        server, socket = make_server(house.app, None, quick=door), listening("127.0.0.1", 0)
+        task = asyncio.create_task(server.serve(sockets=[socket]))
+        try:
+            yield Served(int(socket.getsockname()[1]), admission, key.secret, house.app)
+        finally:
+            server.should_exit = True
+            await task
+
+
+def upload(served: Served, *ages_min: int) -> bytes:
+    now_ms = SystemClock().now_ms()
+    readings = [
+        {"measured_at": now_ms - age * 60_000, "glucose_mgdl": 100 + at} for at, age in enumerate(ages_min)
+    ]
+    return posted("/v1/readings", {"readings": readings}, f"Authorization: Bearer {served.key}\r\n")
+
+
+def posted(path: str, content: object, more: str = "") -> bytes:
+    body = json.dumps(content).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: nightbell\r\n{more}Content-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1])
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"content-length:")
+    )
+    await reader.readexactly(length)
+    return head
+
+
+async def _hammered() -> tuple[int, float, list[bytes]]:
+    """Clients that try again at once: refusals in six seconds, how long a live reading took, their heads."""
+    async with served() as house:
+        house.admission.take(Level(SHED_LOWER, "loop_lag_ms"))
+        heads: list[bytes] = []
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + 6.0
+
+        async def hammer() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+            while loop.time() < ends:
+                heads.append(await asked(reader, writer, upload(house, 60, 65)))
+            writer.close()
+
+        hammers = [asyncio.create_task(hammer()) for _ in range(HAMMERS)]
+        await asyncio.sleep(0.5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        began = loop.time()
+        live = await asked(reader, writer, upload(house, 1))
+        took_s = loop.time() - began
+        await asyncio.gather(*hammers)
+        writer.close()
+        assert live.startswith(b"HTTP/1.1 200")
+        return len(heads), took_s, heads
+
+
+def test_clients_that_try_again_at_once_go_round_slowly_and_live_readings_pass_them() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        count, took_s, heads = runner.run(_hammered())
+
+    assert all(head.startswith(b"HTTP/1.1 503") and b"retry-after" in head for head in heads)
+    assert HAMMERS <= count <= HAMMERS * 4
+    assert took_s < 1.5
+
+
+async def test_no_answer_is_written_from_within_the_round_of_sockets() -> None:
+    async with served() as house:
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(others())
+        for _ in range(100):
+            head = await asked(reader, writer, posted("/v1/readings", {"readings": []}))
+            assert head.startswith(b"HTTP/1.1 401")
+
+        other.cancel()
+        assert turns >= 100
+        writer.close()
+
+
+async def test_a_storm_of_sign_ins_is_answered_before_anything_of_it_is_read() -> None:
+    async with served() as house:
+        house.admission.take(Level(SHED_LOWER, "loop_lag_ms"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        content = {"name": "Dan", "password": "a guess", "device": "storm"}
+
+        head = await asked(reader, writer, posted("/v1/sign-in", content))
+        house.admission.take(Level())
+        calm = await asked(reader, writer, posted("/v1/sign-in", content))
+        house.front._passwords_full_s = lambda: 17
+        full = await asked(reader, writer, posted("/sign-in", content))
+
+        assert head.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: " in head
+        assert calm.startswith(b"HTTP/1.1 401")
+        assert full.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 17" in full
+        writer.close()
