@@ -6,7 +6,6 @@ and ends with 1 if one of them did not end by itself as it must. `--plot` draws 
 
 import argparse
 import contextlib
-import json
 import shutil
 import signal
 import subprocess
@@ -64,10 +63,10 @@ class Scale(NamedTuple):
     """
 
     sharers: int = 50_000
-    live_per_s: float = 600.0
-    baseline_s: float = 40.0
+    live_per_s: float = 1_000.0
+    baseline_s: float = 30.0
     trigger_s: float = 20.0
-    after_s: float = 60.0
+    after_s: float = 50.0
     connections: int = 4_000
     sweep_s: float = 12.0
     sign_ins_per_s: float = 500.0
@@ -75,7 +74,7 @@ class Scale(NamedTuple):
 
 WHOLE: Final = Scale()
 SMALL: Final = Scale(10_000, 400.0, 15.0, 10.0, 45.0, 2_000, 8.0, 300.0)
-TINY: Final = Scale(200, 100.0, 8.0, 6.0, 40.0, 500, 5.0, 100.0)
+TINY: Final = Scale(200, 200.0, 8.0, 12.0, 25.0, 500, 5.0, 100.0)
 """For the test: a house that is furnished in seconds."""
 
 
@@ -397,7 +396,8 @@ def main() -> int:
     reader.add_argument("--plot", action="store_true", help="draw the report into docs/images, run nothing")
     wanted = reader.parse_args()
     if wanted.plot:
-        storm_plot.draw(json.loads(wanted.out.read_text()))
+        report = msgspec.json.decode(wanted.out.read_bytes(), type=Report)
+        storm_plot.draw(report.storms, report.steps)
         return 0
     scale = SMALL if wanted.small else WHOLE
     BUILD.mkdir(exist_ok=True)

@@ -103,13 +103,18 @@ class Judgement(msgspec.Struct, frozen=True):
         return found
 
 
-def judged(storm: Storm) -> Judgement:
-    """What a run showed. It must be longer than its last trigger by some seconds."""
+def judged(storm: Storm, *, p99_ms_max: float = LIVE_P99_MS_MAX) -> Judgement:
+    """What a run showed. It must be longer than its last trigger by some seconds.
+
+    Args:
+        storm: The run.
+        p99_ms_max: From where on a second counts as slow; more on a machine that others use too.
+    """
     begins, ends = storm.triggers[0][0], storm.triggers[-1][1]
     before = [one for one in storm.live if SETTLE_S <= one.second < int(begins)]
     during = [one for one in storm.live if int(begins) <= one.second < ends]
     after = [one for one in storm.live if one.second >= ends and one.offered]
-    recovered_s = _recovered_s(after, ends)
+    recovered_s = _recovered_s(after, ends, p99_ms_max)
     settled = [one for one in after if recovered_s >= 0 and one.second >= ends + recovered_s]
     before_per_s = statistics.fmean(one.good for one in before)
     offered_share = sum(one.good for one in settled) / max(1, sum(one.offered for one in settled))
@@ -126,15 +131,15 @@ def judged(storm: Storm) -> Judgement:
     )
 
 
-def _recovered_s(after: Sequence[Second], ends: float) -> float:
+def _recovered_s(after: Sequence[Second], ends: float, p99_ms_max: float) -> float:
     """After how many seconds live readings were fast for good; -1 if never.
 
     One slow second in ten is a noisy neighbour's, not a relapse: three in a row are.
     """
-    slow = [one.p99_ms >= LIVE_P99_MS_MAX or not one.good for one in after]
+    slow = [one.p99_ms >= p99_ms_max or not one.good for one in after]
     last = -1
     for at in range(len(slow)):
-        if slow[at] and (at < SETTLE_S or all(slow[at : at + 3])):
+        if slow[at] and (at < SETTLE_S or sum(slow[at - 2 : at + 3]) >= 3):
             last = at
     if not after or last >= len(after) - 3:
         return -1.0
