@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import pytest
 import uvloop
@@ -12,8 +12,9 @@ import uvloop
 from nightbell.app.server import listening, make_server
 from nightbell.load.gate import SHED_LOWER, Level
 from nightbell.load.service import Admission
+from nightbell.publish.door import DoorAnswer
 from nightbell.publish.native import NativeDoor
-from nightbell.web.doorway import Doorways
+from nightbell.web.doorway import Doorway, Doorways
 from nightbell.web.front import Front
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import SystemClock
@@ -116,25 +117,46 @@ def test_clients_that_try_again_at_once_go_round_slowly_and_live_readings_pass_t
     assert took_s < 1.5
 
 
-async def test_no_answer_is_written_from_within_the_round_of_sockets() -> None:
-    async with served() as house:
-        reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-        turns = 0
+class Wire(asyncio.Transport):
+    """A connection that keeps what is written to it."""
 
-        async def others() -> None:
-            nonlocal turns
-            while True:
-                turns += 1
-                await asyncio.sleep(0)
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.written = b""
 
-        other = asyncio.create_task(others())
-        for _ in range(100):
-            head = await asked(reader, writer, posted("/v1/readings", {"readings": []}))
-            assert head.startswith(b"HTTP/1.1 401")
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
 
-        other.cancel()
-        assert turns >= 100
-        writer.close()
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        """It may."""
+
+    def resume_reading(self) -> None:
+        """It may."""
+
+
+def nobody_else() -> NoReturn:
+    raise AssertionError("a usual request was handed to the web server")
+
+
+@pytest.mark.parametrize(("status", "within_s"), [(401, 0.5), (200, 0.5), (503, 8.0)])
+async def test_no_answer_is_written_from_within_the_round_of_sockets(status: int, within_s: float) -> None:
+    answer = DoorAnswer(status, (), b"")
+    doorways = Doorways(lambda _, answered: answered(answer), SystemClock(), idle_s_max=60.0)
+    wire, doorway = Wire(), Doorway(doorways, asyncio.get_running_loop(), nobody_else, set())
+    doorway.connection_made(wire)
+
+    doorway.data_received(posted("/v1/readings", {"readings": []}))
+    at_once = wire.written
+    async with asyncio.timeout(within_s + 10):
+        while not wire.written:
+            await asyncio.sleep(0.01)
+
+    assert at_once == b""
+    assert wire.written.startswith(b"HTTP/1.1 %d " % status)
+    doorway.connection_lost(None)
 
 
 async def test_a_storm_of_sign_ins_is_answered_before_anything_of_it_is_read() -> None:

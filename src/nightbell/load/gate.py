@@ -5,7 +5,7 @@ Rules:
 1. The lowest class gives way first. A class above it is touched only when it is at nothing.
 2. Too much load takes a step from what is let in; a second without gives a small one back.
 3. Alarm work (C0) is always let in. Live work (C1) is refused only when all below it is at nothing and live
-   readings wait longer than is promised: refusing costs a third of what serving costs, so it helps late.
+   readings wait longer than is promised: to refuse one it must be read first, so that helps late.
 4. Whether somebody is let in hangs on a ticket that is theirs for an hour, the same for all classes: a few
    are served wholly and the others told when to come, rather than everybody served by halves.
 

@@ -33,7 +33,7 @@ from nightbell.adapters.dialects.share.faults import (
 from nightbell.adapters.dialects.share.ports import ShareAccounts, ShareReads
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all
-from nightbell.publish.admit import Uploader
+from nightbell.publish.admit import RawReading, Uploader
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish
 from nightbell.words.errors import CallerError, PlatformError
@@ -249,14 +249,22 @@ class ShareDialect:
         if identity.sharer < 0:
             raise session_not_found(call.text("sessionid"))
         uploader = Uploader(identity.sharer, identity.credential)
-        # Some clients send a day of readings a minute apart in one upload.
+        # Some clients send a day of readings a minute apart in one upload: the newest go first, and what is
+        # refused of the older ones keeps nothing back.
+        raw = sorted(raw, key=_when, reverse=True) if len(raw) > READINGS_MAX else raw
+        refused: PlatformError | None = None
         for first in range(0, len(raw), READINGS_MAX):
-            await self._publish.publish(
-                uploader=uploader,
-                raw=raw[first : first + READINGS_MAX],
-                sent_ms=0,
-                received_ms=call.request.received_ms,
-            )
+            try:
+                await self._publish.publish(
+                    uploader=uploader,
+                    raw=raw[first : first + READINGS_MAX],
+                    sent_ms=0,
+                    received_ms=call.request.received_ms,
+                )
+            except PlatformError as error:
+                refused = error
+        if refused is not None:
+            raise refused
         return _EMPTY
 
     async def _hold(self, wait_ms: int) -> None:
@@ -267,6 +275,10 @@ class ShareDialect:
             await self._pause(wait_ms / 1000)
         finally:
             self._held -= 1
+
+
+def _when(raw: RawReading) -> int:
+    return raw.measured_ms if isinstance(raw.measured_ms, int) else 0
 
 
 def _quoted(identifier: str) -> DoorAnswer:
