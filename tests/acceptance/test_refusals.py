@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, NoReturn
 
 import pytest
 import uvloop
 
-from nightbell.app.server import listening, make_server
+from nightbell.app.server import doors, listening, make_server
 from nightbell.load.gate import SHED_LOWER, Level
 from nightbell.load.service import Admission
 from nightbell.publish.door import DoorAnswer
@@ -47,10 +48,10 @@ async def served() -> AsyncIterator[Served]:
             house.publish, identify=house.accounts.identify, words=catalogue(), admission=admission
         )
         door = Doorways(native.offer, house.clock, idle_s_max=60.0)
-        server, socket = make_server(house.app, None, quick=door), listening("127.0.0.1", 0)
-        task = asyncio.create_task(server.serve(sockets=[socket]))
+        server, door_socket = make_server(house.app, None, quick=door), listening("127.0.0.1", 0)
+        task = asyncio.create_task(server.serve(sockets=doors(door_socket)))
         try:
-            yield Served(int(socket.getsockname()[1]), admission, key.secret, house.app)
+            yield Served(int(door_socket.getsockname()[1]), admission, key.secret, house.app)
         finally:
             server.should_exit = True
             await task
@@ -177,3 +178,30 @@ async def test_a_storm_of_sign_ins_is_answered_before_anything_of_it_is_read() -
         assert full.startswith(b"HTTP/1.1 503")
         assert b"retry-after: 17" in full
         writer.close()
+
+
+async def _crowded() -> int:
+    """A hundred who connect at once to a loop that is busy: after how many of its rounds all are heard."""
+    async with open_web_house(SystemClock()) as house:
+        server, door = make_server(house.app, None), listening("127.0.0.1", 0)
+        port = int(door.getsockname()[1])
+        task = asyncio.create_task(server.serve(sockets=doors(door)))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        rounds = 0
+        while len(server.server_state.connections) < len(crowd) and rounds < 200:
+            rounds += 1
+            await asyncio.sleep(0)
+        for one in crowd:
+            one.close()
+        server.should_exit = True
+        await task
+        return rounds
+
+
+def test_a_crowd_that_connects_at_once_is_let_in_at_once_and_not_one_by_one() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        rounds = runner.run(_crowded())
+
+    assert rounds <= 20

@@ -38,7 +38,7 @@ from nightbell.app.control_commands import ControlCommands
 from nightbell.app.control_words import Health
 from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.pairing import ROSTER_PATH, make_pairing, roster_handler, roster_of
-from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
+from nightbell.app.server import Server, doors, listening, make_server, prove_open, quick_way
 from nightbell.app.settings import Settings
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing
@@ -330,7 +330,7 @@ class Platform:
         )
 
     async def _serve(self, server: Server, door: socket.socket) -> None:
-        await server.serve(sockets=[door])
+        await server.serve(sockets=doors(door))
 
     async def _tend(self) -> None:
         """What wants doing once a minute."""
