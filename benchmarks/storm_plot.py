@@ -24,7 +24,7 @@ TITLES: Final = {
 
 WIDTH: Final = 760
 PANEL: Final = 110
-LEFT: Final = 64
+LEFT: Final = 76
 RIGHT: Final = 16
 GAP: Final = 46
 P99_MS_MIN: Final = 1.0

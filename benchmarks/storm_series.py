@@ -111,7 +111,8 @@ def judged(storm: Storm, *, p99_ms_max: float = LIVE_P99_MS_MAX) -> Judgement:
         p99_ms_max: From where on a second counts as slow; more on a machine that others use too.
     """
     begins, ends = storm.triggers[0][0], storm.triggers[-1][1]
-    before = [one for one in storm.live if SETTLE_S <= one.second < int(begins)]
+    # The client's seconds begin a moment after ours: the last one before the trigger may hold its beginning.
+    before = [one for one in storm.live if SETTLE_S <= one.second < int(begins) - 1]
     during = [one for one in storm.live if int(begins) <= one.second < ends]
     after = [one for one in storm.live if one.second >= ends and one.offered]
     recovered_s = _recovered_s(after, ends, p99_ms_max)
