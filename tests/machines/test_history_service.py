@@ -215,6 +215,23 @@ async def test_while_the_store_fails_nothing_is_lost_and_health_says_what_to_do(
     await history.close()
 
 
+async def test_while_the_store_fails_late_readings_stop_before_memory_fills() -> None:
+    disk = MemoryHistoryDisk()
+    history = await opened(MemoryHistoryStore(disk))
+    disk.broken = True
+    late = [reading(BEGIN_MS - DAY_MS + at, late_ms=2 * DAY_MS) for at in range(10_000)]
+    groups = 0
+    while not history.behind and groups < 1_000:
+        groups += 1
+        history.consume(group(groups, BEGIN_MS, *late))
+
+    assert 50 <= groups <= 60
+    disk.broken = False
+    await history.flush()
+    assert not history.behind
+    await history.close()
+
+
 async def test_an_import_is_read_back_with_live_readings_and_twice_is_once() -> None:
     history = await opened(MemoryHistoryStore())
     lived(history, five_minutes(10))

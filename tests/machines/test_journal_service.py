@@ -150,7 +150,7 @@ async def test_a_full_lane_refuses_before_anything_is_queued(journal: Journal, d
 
     assert refused.value.code is ErrorCode.OVERLOADED
     assert refused.value.retry_after_s is not None
-    assert 30 <= refused.value.retry_after_s <= 120
+    assert 5 <= refused.value.retry_after_s <= 300
     assert (journal.health().live, journal.health().backfill) == (0, 50)
     gate.let_all()
     await fill
@@ -178,7 +178,7 @@ async def test_those_refused_are_told_different_times_to_come_back(
             journal.append(live=[reading()], backfill=())
         waits.add(refused.value.retry_after_s)
 
-    assert len(waits) > 10
+    assert len(waits) > 4
     assert journal.health().refused == 20
     gate.let_all()
     await fill

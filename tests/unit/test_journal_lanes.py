@@ -2,10 +2,6 @@
 
 import asyncio
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from nightbell.journal.lanes import (
     GROUP_READINGS_MAX,
     Batch,
@@ -13,7 +9,6 @@ from nightbell.journal.lanes import (
     LaneLimit,
     Turn,
     next_turn,
-    spread,
 )
 from nightbell.journal.writer import packed_readings
 from nightbell.publish.reading import Reading
@@ -112,16 +107,3 @@ async def test_one_unpackable_reading_takes_no_other_request_with_it() -> None:
 
     assert packed["sharer"].tolist() == [1, 3]
     assert unpackable == (1,)
-
-
-@given(st.integers(0, 10_000), st.integers(0, 50), st.integers(0, 300))
-def test_every_wait_lies_within_its_bounds(count: int, least: int, more: int) -> None:
-    assert least <= spread(count, least, least + more) <= least + more
-
-
-@pytest.mark.parametrize("start", [0, 1, 1000, 123_456])
-def test_those_refused_together_come_back_evenly_spread(start: int) -> None:
-    waits = [spread(start + count, 5, 30) for count in range(2600)]
-
-    for wait in range(5, 31):
-        assert 80 <= waits.count(wait) <= 120

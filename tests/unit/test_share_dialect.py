@@ -5,8 +5,11 @@ from uuid import UUID
 
 import pytest
 
+from nightbell.load.gate import SHED_LOWER, Level
+from nightbell.load.service import Admission
 from nightbell.publish.door import DoorAnswer
 from nightbell.publish.service import BODY_BYTES_MAX
+from nightbell.words.clock import ManualClock
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW
 from tests.unit.share_cast import ANA, APP, MIN, NOW, PASSWORD, UNKNOWN, Service, egv, fault
 
@@ -292,3 +295,25 @@ async def test_an_overloaded_sign_in_is_a_fault(service: Service) -> None:
     body = {"accountName": ANA.name, "password": PASSWORD}
 
     assert fault(await service.call("General/LoginPublisherAccountByName", body)).code == "ServiceBusy"
+
+
+async def test_under_load_an_upload_is_busy_and_its_live_readings_are_kept(service: Service) -> None:
+    session = await service.log_in()
+    admission = Admission(ManualClock(NOW))
+    admission.take(Level(SHED_LOWER, "loop_lag_ms"))
+    service.dialect._publish._admission = service.dialect._admission = admission
+
+    answer = await service.post(session, egv(97), egv(90, NOW - 120 * MIN))
+
+    assert fault(answer).code == "ServiceBusy"
+    assert [one.level for one in service.log.readings()] == [97]
+
+
+async def test_of_a_days_upload_the_newest_readings_do_not_wait_for_the_older_ones(service: Service) -> None:
+    session = await service.log_in()
+    service.log.backfill_max = 0
+
+    answer = await service.post(session, *(egv(100 + at % 50, NOW - at * MIN) for at in range(1_000, 0, -1)))
+
+    assert fault(answer).code == "ServiceBusy"
+    assert len(service.log.readings()) == 15

@@ -33,6 +33,8 @@ from nightbell.account.ports import (
 from nightbell.account.share import ShareCredential
 from nightbell.account.share_service import ShareAccounts
 from nightbell.account.sign_in import Key, SignedIn
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
@@ -56,8 +58,15 @@ class Accounts:
     """Who is who. All methods run on one event loop."""
 
     def __init__(
-        self, store: AccountStore, folder: KeyFolder, journal: AccountJournal, passwords: Passwords
+        self,
+        store: AccountStore,
+        folder: KeyFolder,
+        journal: AccountJournal,
+        passwords: Passwords,
+        *,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission or open_to_all()
         self._store = store
         self._folder = folder
         self._journal = journal
@@ -72,7 +81,9 @@ class Accounts:
         self._reserving = asyncio.Lock()
         self._unjournaled: set[int] = set()
         self._listeners: list[Callable[[Person, int], Awaitable[None]]] = []
-        self.share = ShareAccounts(store, passwords, self._patience, self._people, asyncio.Lock())
+        self.share = ShareAccounts(
+            store, passwords, self._patience, self._people, asyncio.Lock(), self._admission
+        )
 
     async def start(self) -> None:
         """Load everything; make keys at the very first start.
@@ -244,8 +255,9 @@ class Accounts:
         Raises:
             CallerError: They do not go together (`WRONG_PASSWORD`), or it is too soon (`TRY_LATER`, with the
                 field `retry_after_s`).
-            PlatformError: Too many are signing in (`OVERLOADED`).
+            PlatformError: Too many are signing in, or other work goes first (`OVERLOADED`).
         """
+        self._admission.check(Work.SIGN_IN, folded(name))
         wait_ms = self._patience.wait_ms(folded(name), peer, now_ms)
         if wait_ms > 0:
             self.sign_ins.too_soon += 1
@@ -272,11 +284,12 @@ class Accounts:
         """A new grant for a device that holds one. The old one stays good until it runs out.
 
         Raises:
-            CallerError: The old one does not hold (`NOT_SIGNED_IN`).
+            NightbellError: The old one does not hold (`NOT_SIGNED_IN`), or others go first (`OVERLOADED`).
         """
         grant = self._grants.holding(bearer, now_ms)
         if grant is None or self._people.person(grant.person) is None:
             raise CallerError(ErrorCode.NOT_SIGNED_IN, catalogue().say("account.not_signed_in"))
+        self._admission.check(Work.RENEWAL, grant.person)
         return self._granted(grant.person, grant.device, grant.credential, now_ms)
 
     async def add_grants(self, people: Sequence[Person], device: str, now_ms: int) -> list[SignedIn]:

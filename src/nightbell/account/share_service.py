@@ -17,6 +17,8 @@ from nightbell.account.ports import (
     StoredShare,
 )
 from nightbell.account.share import Session, Sessions, ShareCredential, Verified
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret, new_uuid, secret_hash
@@ -34,7 +36,9 @@ class ShareAccounts:
         patience: Patience,
         people: People,
         changing: AbstractAsyncContextManager[None],
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._store = store
         self._passwords = passwords
         self._patience = patience
@@ -132,6 +136,7 @@ class ShareAccounts:
         )
 
     async def _verify(self, account: str, password: str, digest: bytes, peer: str, now_ms: int) -> bool:
+        self._admission.check(Work.SIGN_IN, account)
         named = f"share {account}"
         wait_ms = self._patience.wait_ms(named, peer, now_ms)
         if wait_ms > 0:

@@ -17,6 +17,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from nightbell.tell.budget import RetryBudget
 from nightbell.tell.http import HttpAnswer, HttpFailure
 from nightbell.words.catalogue import catalogue
 
@@ -91,6 +92,7 @@ class HttpxClient:
 
     def __init__(self, limits: HttpLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits or HttpLimits()
+        self._budget = RetryBudget()
         self._client = httpx.AsyncClient(
             verify=tls if tls is not None else True,
             trust_env=False,  # a proxy would connect where we did not look
@@ -115,6 +117,17 @@ class HttpxClient:
             return HttpFailure(catalogue().say("deliver.http_too_slow"))
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return HttpFailure(catalogue().say("deliver.http_broken_off"))
+
+    def _may_try(self, number: int) -> bool:
+        """Whether one more address of a name may be tried: the first always, others within the budget."""
+        now_ms = int(asyncio.get_running_loop().time() * 1000)
+        if number == 0:
+            self._budget.first()
+            return True
+        if not self._budget.allows(now_ms):
+            return False
+        self._budget.spend()
+        return True
 
     def _parsed(self, url: str) -> httpx.URL:
         if len(url) > URL_LENGTH_MAX:
@@ -146,7 +159,9 @@ class HttpxClient:
     ) -> HttpAnswer:
         """Post to the first address that can be connected to."""
         name = target.raw_host.decode("ascii").strip("[]")
-        for address in addresses:
+        for number, address in enumerate(addresses):
+            if not self._may_try(number):
+                break
             request = self._client.build_request(
                 "POST",
                 target.copy_with(host=str(address)),
@@ -158,6 +173,7 @@ class HttpxClient:
                 response = await self._client.send(request, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
+            self._budget.answered()
             try:
                 return await _read(response)
             finally:

@@ -50,6 +50,9 @@ REPLAY_GROUPS: Final = 256
 
 FACTS_AT_ONCE: Final = 1_000
 """Facts that are taken over at a start before others have the loop."""
+GROUPS_WAITING_MAX: Final = 100
+"""Groups that wait to be folded before late readings are committed no more: live ones come to some thirty in
+the time that groups gather."""
 
 READINGS_AT_ONCE: Final = 1_000
 """Readings folded at once, a last group apart: some 3 ms, and already as fast as larger batches."""
@@ -202,6 +205,11 @@ class Evaluation:
         self._waiting.append(group)
         self._consumed += 1
         self._wake.set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much waits that late readings should wait in the journal's lane, which is bounded."""
+        return len(self._waiting) > GROUPS_WAITING_MAX
 
     async def caught_up(self) -> None:
         """Wait until everything consumed so far is folded, however much comes after it."""

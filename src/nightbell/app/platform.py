@@ -38,7 +38,7 @@ from nightbell.app.metrics.page import Numbers
 from nightbell.app.metrics.read import Rooms
 from nightbell.app.metrics.server import MetricsServer
 from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
-from nightbell.app.server import Server, listening, make_server, prove_open, quick_way
+from nightbell.app.server import Server, doors, listening, make_server, prove_open, quick_way
 from nightbell.app.settings import FILE_NAME, Settings, split_address
 from nightbell.app.switches import SwitchBoard, SwitchedHistory, SwitchedPasswords, SwitchFile
 from nightbell.app.tls import TlsFiles
@@ -65,6 +65,8 @@ from nightbell.journal.facts import DoorOpened
 from nightbell.journal.group import Group
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
+from nightbell.load.gate import Load
+from nightbell.load.service import Admission
 from nightbell.publish.native import NativeDoor
 from nightbell.publish.reading import Reading
 from nightbell.publish.service import Publish
@@ -110,12 +112,15 @@ class Platform:
             limits=lane_limits(settings),
             keep_days=settings.journal_days,
         )
+        self.admission = Admission(clock)
+        self._passwords = PasswordPool()
         self._file = AccountsFile(folder / "accounts.sqlite")
         self.accounts = Accounts(
             SqliteAccountStore(self._file),
             FileKeyFolder(folder / "keys"),
             AccountFacts(self.journal),
-            SwitchedPasswords(PasswordPool(), self.switches),
+            SwitchedPasswords(self._passwords, self.switches),
+            admission=self.admission,
         )
         self.follows = Follows(
             SqliteFollowStore(self._file), FollowFacts(self.journal, self._refresh), self.accounts
@@ -123,12 +128,19 @@ class Platform:
         self._looks = GatheredLooks(SqliteLookStore(self._file))
         self.access = Access(self.accounts, self.follows, self._looks)
         self.history = History(
-            SqliteHistoryStore(folder / "history.sqlite"), clock, keep_days=settings.history_days
+            SqliteHistoryStore(folder / "history.sqlite"),
+            clock,
+            keep_days=settings.history_days,
+            admission=self.admission,
+        )
+        self.publish = Publish(
+            self.journal,
+            clock_learned=clock_facts(self.journal),
+            may_backfill=self.switches.may_backfill,
+            admission=self.admission,
+            late_again_s=self.journal.backfill_again_s,
         )
         self.shown_history = SwitchedHistory(self.history, self.switches)
-        self.publish = Publish(
-            self.journal, clock_learned=clock_facts(self.journal), may_backfill=self.switches.may_backfill
-        )
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
@@ -219,6 +231,7 @@ class Platform:
             self.numbers.ages.consume,
         ):
             self.journal.subscribe(consume)
+        self.journal.pause_backfill(lambda: self.evaluation.behind or self.history.behind)
         # What a crash left between the accounts and the journal is healed before anybody can add to it.
         await self._try_to(lambda now_ms: self.accounts.reconcile(self.evaluation.known_sharers(), now_ms))
         await self._try_to(lambda now_ms: self.follows.reconcile(self.evaluation.known_follows(), now_ms))
@@ -241,6 +254,7 @@ class Platform:
             tls_name=self._tls.names[0] if self._tls and self._tls.names else "",
         )
         self._canaries = canary_sharers(self.accounts)
+        self.admission.spare(frozenset(canary.sharer for canary in pairing.canaries))
         house = self._house()
         app = build_app(house)
         app.mount(ROSTER_PATH, roster_handler(key=pairing.roster_key, roster=self._roster))
@@ -252,6 +266,7 @@ class Platform:
         await self._try_to(self._mark_open)
         self.journal.begin()
         self._open = True
+        self.admission.start(self._load)
         _log.info("door.opened", port=self.port)
 
     def _house(self) -> House:
@@ -264,13 +279,25 @@ class Platform:
             answers=self.answers,
             deliver=self.deliver,
             board=self.hub.board,
-            door=NativeDoor(self.publish, identify=self.accounts.identify, words=self._words).offer,
+            door=NativeDoor(
+                self.publish,
+                identify=self.accounts.identify,
+                words=self._words,
+                admission=self.admission,
+            ).offer,
             share=ShareDialect(
                 self.accounts.share,
                 self.publish,
                 ShareHistory(self.accounts, self.access, self.shown_history),
+                admission=self.admission,
             ).handle,
-            stream=Stream(self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock),
+            stream=Stream(
+                self.hub,
+                identify=self.accounts.identify,
+                access=self.access,
+                clock=self.clock,
+                admission=self.admission,
+            ),
             clock=self.clock,
             words=self._words,
             place=Place(
@@ -279,7 +306,15 @@ class Platform:
                 mail=bool(self.settings.smtp.host),
             ),
             webhook_secret=self.webhook_secrets.of,
+            admission=self.admission,
+            passwords_full_s=lambda: self._passwords.full_s,
         )
+
+    def _load(self) -> Load:
+        """What was measured in the last second; evaluation that has not begun says nothing."""
+        tick_ms = self.evaluation.evaluated_tick_ms
+        age_ms = self.clock.now_ms() - tick_ms if tick_ms else None
+        return self.journal.load()._replace(tick_age_ms=age_ms)
 
     def _commands(self) -> ControlCommands:
         return ControlCommands(
@@ -333,7 +368,7 @@ class Platform:
         )
 
     async def _serve(self, server: Server, door: socket.socket) -> None:
-        await server.serve(sockets=[door])
+        await server.serve(sockets=doors(door))
 
     async def _tend(self) -> None:
         """What wants doing once a minute."""
@@ -401,6 +436,7 @@ class Platform:
 
     async def close(self) -> None:
         """Stop taking, finish what is under way, write it down, close."""
+        self.admission.close()
         self.hub.close_all()
         self._server.should_exit = True
         for task in self._tasks:

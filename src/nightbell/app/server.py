@@ -21,6 +21,10 @@ BACKLOG: Final = 4096
 KEEP_ALIVE_S: Final = 330
 """A phone that publishes every five minutes may keep its connection."""
 
+ACCEPTED_AT_ONCE: Final = 64
+"""New connections taken in one round of the event loop. uvloop takes one a round from each listening socket;
+where a round takes a tenth of a second, somebody who connects then waits for all who did before."""
+
 CLOSE_S_MAX: Final = 5
 PROVE_S_MAX: Final = 5.0
 
@@ -46,6 +50,11 @@ def listening(host: str, port: int) -> socket.socket:
     door.bind((host, port))
     door.listen(BACKLOG)
     return door
+
+
+def doors(door: socket.socket) -> list[socket.socket]:
+    """The same listening socket as often as connections are taken from it in one round of the event loop."""
+    return [door, *(door.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
 
 
 def make_server(app: AsgiApp, tls: TlsFiles | None, *, quick: Doorways | None = None) -> Server:

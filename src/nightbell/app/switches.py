@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from nightbell.account.ports import Passwords
 from nightbell.app.settings import Settings, SettingsError, Switches
+from nightbell.load.gate import Work
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -80,7 +81,9 @@ class SwitchBoard:
 class ReadsHistory(Protocol):
     """What others need of history."""
 
-    async def readings(self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0) -> NDArray[np.void]:
+    async def readings(
+        self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0, work: Work = Work.HISTORY
+    ) -> NDArray[np.void]:
         """Readings of a span, oldest first."""
         ...
 
@@ -96,14 +99,16 @@ class SwitchedHistory:
         self._history = history
         self._board = board
 
-    async def readings(self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0) -> NDArray[np.void]:
+    async def readings(
+        self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0, work: Work = Work.HISTORY
+    ) -> NDArray[np.void]:
         """Readings of a span, oldest first.
 
         Raises:
             PlatformError: SWITCHED_OFF, or they cannot be read.
         """
         self._board.may_read_history()
-        return await self._history.readings(sharer=sharer, from_ms=from_ms, to_ms=to_ms, most=most)
+        return await self._history.readings(sharer=sharer, from_ms=from_ms, to_ms=to_ms, most=most, work=work)
 
     def newest(self, sharer: int) -> Reading | None:
         """The newest durable reading."""

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,7 @@ from nightbell.history.service import History
 from nightbell.journal.facts import AnyFact, ClockLearned, FollowEnded, FollowSet, SharerAdded
 from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.service import Journal
+from nightbell.load.gate import Work
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
@@ -169,6 +171,10 @@ class WatchedSharers:
         return self._evaluation.evaluated_tick_ms
 
 
+SHARE_LIVE_COUNT_MAX: Final = 3
+"""Readings that an old client asks for to show the newest one and its arrow."""
+
+
 class ShareHistory:
     """Implements the Share dialect's `ShareReads` with history, through the one door."""
 
@@ -196,7 +202,11 @@ class ShareHistory:
         return SharePage(readings, zone_or_utc(person.zone if person else "UTC"))
 
     async def _of_span(self, sharer: int, from_ms: int, to_ms: int, count: int) -> list[Reading]:
-        rows = await self._history.readings(sharer=sharer, from_ms=from_ms, to_ms=to_ms, most=count)
+        # What an old follower's app asks every few minutes is its live view; hours of graph are history.
+        work = Work.LIVE if count <= SHARE_LIVE_COUNT_MAX else Work.HISTORY
+        rows = await self._history.readings(
+            sharer=sharer, from_ms=from_ms, to_ms=to_ms, most=count, work=work
+        )
         return [
             Reading(
                 sharer,

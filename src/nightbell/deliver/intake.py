@@ -3,12 +3,17 @@
 Everything is keyed as in the ledger, so what comes twice is held once. When it is full, lines of timelines
 and records of tries give way: no alarm and no notification ever does, and the mark of how far the ledger has
 come stays where it is, so that the next start builds the missing lines again from the journal.
+
+While the ledger is dead for days even that is too much. What waits for it then (and was long performed) gives
+way in the order of its worth: of what one person was told about one alarm the newest stays, and alarms that
+are over go, with all that was told of them. What is left is what is open, and that is bounded by itself. The
+mark stays, so that what went is built again from the journal at the next start, as far as it reaches back.
 """
 
 from collections.abc import Iterable
 from typing import Final
 
-from nightbell.alarm.effects import AlarmView, Effects, Entry, Notification
+from nightbell.alarm.effects import AlarmState, AlarmView, Effects, Entry, Notification
 from nightbell.deliver.record import Batch, Delivery
 from nightbell.tell.attempt import Attempt, Receipt
 
@@ -19,8 +24,10 @@ ROWS_MAX: Final = 200_000
 class Intake:
     """Rows on their way to the ledger."""
 
-    def __init__(self, rows_max: int = ROWS_MAX) -> None:
+    def __init__(self, rows_max: int = ROWS_MAX, *, spills: bool = False) -> None:
         self._rows_max = rows_max
+        self._spills = spills
+        self._spill_at = rows_max
         self._upto_seq = -1
         self._alarms: dict[str, AlarmView] = {}
         self._entries: dict[tuple[str, int], Entry] = {}
@@ -76,6 +83,8 @@ class Intake:
             self._receipts.setdefault((receipt.message, receipt.channel, receipt.state), receipt)
         if self.size > self._rows_max:
             self._leave_out(len(self._entries) + len(self._attempts))
+        if self._spills and self.size > self._spill_at:
+            self._spill()
 
     def _add_delivery(self, delivery: Delivery) -> None:
         key = (delivery.notification, delivery.channel)
@@ -87,6 +96,25 @@ class Intake:
         self.left_out += count
         self._entries.clear()
         self._attempts.clear()
+
+    def _spill(self) -> None:
+        """Keep the newest word to each person about each alarm that is open, and nothing of what is over."""
+        before = self.size
+        over = {alarm.id for alarm in self._alarms.values() if alarm.state is AlarmState.RESOLVED}
+        newest: dict[tuple[str, int], Notification] = {}
+        for told in self._notifications.values():
+            known = newest.get((told.alarm, told.follow))
+            if told.alarm not in over and (known is None or told.step > known.step):
+                newest[told.alarm, told.follow] = told
+        self._alarms = {name: alarm for name, alarm in self._alarms.items() if name not in over}
+        self._notifications = {told.id: told for told in newest.values()}
+        # Rows of what went by now would gather for ever. At worst somebody is told again, under the same id.
+        kept = self._notifications
+        self._deliveries = {key: row for key, row in self._deliveries.items() if key[0] in kept}
+        self._receipts = {key: row for key, row in self._receipts.items() if key[0] in kept}
+        self.left_out += before - self.size
+        # Not again for every row: only once a tenth more has come than cannot be left out.
+        self._spill_at = max(self._rows_max, self.size + self._rows_max // 10)
 
     def take(self) -> Batch:
         """Take all out, the mark too: an empty intake asks for no write. Left-out lines keep the mark."""

@@ -56,6 +56,7 @@ class Lane:
         self._items: dict[Place, Item] = {}
         self._later: list[tuple[int, Place, str]] = []
         self._ready: list[tuple[int, int, Place, str]] = []
+        self._again: list[tuple[int, int, Place, str]] = []
         self._ready_since: dict[Place, int] = {}
 
     def __len__(self) -> int:
@@ -82,15 +83,15 @@ class Lane:
         """When the oldest that waits was decided; 0 if nothing waits. Looks at all: for health only."""
         return min((item.notification.at_ms for item in self._items.values()), default=0)
 
-    def take(self, now_ms: int) -> Item | None:
-        """Take out what is to be sent next, if anything is due."""
+    def take(self, now_ms: int, *, again: bool = True) -> Item | None:
+        """Take out what is to be sent next, if anything is due; without `again`, only first tries."""
         while self._later and self._later[0][0] <= now_ms:
             due_ms, place, notification = heapq.heappop(self._later)
             item = self._items.get(place)
             if item is not None and item.delivery.notification == notification:
                 self._make_ready(item, due_ms)
-        while self._ready:
-            _, _, place, notification = heapq.heappop(self._ready)
+        while queue := self._next_queue(again=again):
+            _, _, place, notification = heapq.heappop(queue)
             item = self._items.get(place)
             if item is not None and item.delivery.notification == notification:
                 del self._items[place]
@@ -100,7 +101,7 @@ class Lane:
 
     def next_due_ms(self) -> int:
         """When to look again; may be early, never late."""
-        if self._ready:
+        if self._ready or self._again:
             return 0
         return self._later[0][0] if self._later else NEVER_MS
 
@@ -109,9 +110,16 @@ class Lane:
         item = self._items.get(place)
         return item is not None and item.delivery.notification == delivery.notification
 
+    def _next_queue(self, *, again: bool) -> list[tuple[int, int, Place, str]]:
+        """Where the next one stands: first tries and later ones each have their own line."""
+        if not again or not self._again:
+            return self._ready
+        return min(self._ready, self._again, key=lambda queue: queue[0]) if self._ready else self._again
+
     def _make_ready(self, item: Item, since_ms: int) -> None:
         self._ready_since[item.place] = since_ms
-        heapq.heappush(self._ready, (_rank(item), since_ms, item.place, item.delivery.notification))
+        queue = self._again if item.delivery.tries else self._ready
+        heapq.heappush(queue, (_rank(item), since_ms, item.place, item.delivery.notification))
 
 
 def _rank(item: Item) -> int:

@@ -15,6 +15,7 @@ from nightbell.deliver.ports import Contact, Contacts
 from nightbell.deliver.record import Batch, Delivery, DeliveryState
 from nightbell.deliver.settings import DeliverSettings, LaneHealth
 from nightbell.tell.attempt import attempt_of
+from nightbell.tell.budget import RetryBudget
 from nightbell.tell.channel import Channel
 from nightbell.tell.outcome import Outcome, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
@@ -31,6 +32,7 @@ class _Way:
         self.lane = Lane()
         self.changed = asyncio.Event()
         self.slots = asyncio.Semaphore(sends_at_once)
+        self.budget = RetryBudget()
         self.sends: set[asyncio.Task[None]] = set()
         self.failures_in_a_row = 0
         self.last_reason = ""
@@ -134,8 +136,13 @@ class Sending:
     async def _next_item(self, way: _Way) -> Item:
         while True:
             way.changed.clear()
-            item = way.lane.take(self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            item = way.lane.take(now_ms, again=way.budget.allows(now_ms))
             if item is not None:
+                if item.delivery.tries:
+                    way.budget.spend()
+                else:
+                    way.budget.first()
                 return item
             later = way.lane.next_due_ms() != NEVER_MS
             try:
@@ -216,4 +223,5 @@ class Sending:
             way.last_reason = outcome.reason
             _log.warning("notification.unavailable", channel=way.channel.name, reason=outcome.reason)
         else:
+            way.budget.answered()
             way.failures_in_a_row = 0

@@ -68,7 +68,7 @@ class Deliver:
             on_end=self._on_end,
         )
         self._fresh = Intake()
-        self._unwritten = Intake()
+        self._unwritten = Intake(spills=True)
         self._arrived = asyncio.Event()
         self._performed: OrderedDict[str, str] = OrderedDict()
         self._writing: asyncio.Task[frozenset[str]] | None = None

@@ -24,7 +24,7 @@ import structlog
 from numpy.typing import NDArray
 
 from nightbell.history.open_block import LATENESS_S_MAX, OPAQUE, OpenBlock, taken
-from nightbell.history.packing import pack_mixed, unpack
+from nightbell.history.packing import Packed, pack_mixed, unpack
 from nightbell.history.ports import (
     NOTHING_CLOSED,
     ClosedBlock,
@@ -35,6 +35,10 @@ from nightbell.history.ports import (
 )
 from nightbell.history.reading import BLOCK_MS, HISTORY_DTYPE, as_history, block_of, settled
 from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.load import deadline
+from nightbell.load.again import AGAIN_S_MIN
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all, refusal, too_late
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
@@ -55,9 +59,15 @@ millisecond."""
 _BESIDE_MAX: Final = 100_000
 """Readings beside that are written without waiting."""
 
+_BESIDE_BEHIND: Final = 5 * _BESIDE_MAX
+"""Readings beside, 20 MB, above which late ones stay in the journal's lane, which refuses when it is full."""
+
 _BESIDE_AGE_MS: Final = 10 * 60_000
 _AGAIN_AFTER_MS: Final = 30_000
 _AGAIN_AFTER_S: Final = 30
+READS_WAITING_MAX: Final = 128
+"""Reads that wait for the store; at a millisecond or a few each they wait half a second at most."""
+
 _EMPTY: Final = np.empty(0, READING_DTYPE)
 
 _log = structlog.get_logger()
@@ -85,7 +95,16 @@ class HistoryHealth(msgspec.Struct, frozen=True):
 class History:
     """Everybody's readings by time."""
 
-    def __init__(self, store: HistoryStore, clock: Clock, *, keep_days: int = KEEP_DAYS) -> None:
+    def __init__(
+        self,
+        store: HistoryStore,
+        clock: Clock,
+        *,
+        keep_days: int = KEEP_DAYS,
+        admission: Admission | None = None,
+    ) -> None:
+        self._admission = admission or open_to_all()
+        self._reading = 0
         self._store = store
         self._clock = clock
         self._keep_ms = keep_days * _DAY_MS
@@ -172,7 +191,9 @@ class History:
         """The newest group this store remembers: no other group may be called that (`Journal.start`)."""
         return self._state.beside_seq
 
-    async def readings(self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0) -> NDArray[np.void]:
+    async def readings(
+        self, *, sharer: int, from_ms: int, to_ms: int, most: int = 0, work: Work = Work.HISTORY
+    ) -> NDArray[np.void]:
         """What a sharer measured from one instant to before another.
 
         Args:
@@ -180,22 +201,24 @@ class History:
             from_ms: Inclusive.
             to_ms: Exclusive.
             most: At most so many, the newest ones; 0 is all.
+            work: Its class: `LIVE` where an old client shows the newest number by reading history.
 
         Returns:
             `HISTORY_DTYPE`, oldest first, each reading once.
 
         Raises:
-            PlatformError: INTERNAL, the store cannot be read.
+            PlatformError: INTERNAL, the store cannot be read; OVERLOADED, others go first, or nobody waits
+                for it any more.
         """
+        self._admission.check(work, sharer)
         from_ms, to_ms = max(0, from_ms), max(0, to_ms)
         if to_ms <= from_ms:
             return np.empty(0, HISTORY_DTYPE)
         self._absorb()
         first, last = block_of(from_ms), block_of(to_ms - 1)
         in_memory = self._in_memory(sharer, first, last)
-        loop = asyncio.get_running_loop()
         try:
-            stored = await loop.run_in_executor(self._reader, self._store.read, sharer, first, last)
+            stored = await self._stored(sharer, first, last)
         except HistoryFailedError as error:
             sentence = catalogue().say("history.cannot_read")
             raise PlatformError(ErrorCode.INTERNAL, sentence, retry_after_s=_AGAIN_AFTER_S) from error
@@ -203,6 +226,29 @@ class History:
         rows = settled(np.concatenate(parts)) if parts else np.empty(0, HISTORY_DTYPE)
         rows = rows[(rows["measured_ms"] >= from_ms) & (rows["measured_ms"] < to_ms)]
         return rows[-most:] if most else rows
+
+    async def _stored(self, sharer: int, first: int, last: int) -> list[Packed]:
+        """What the store holds of some blocks, read in turn by one thread.
+
+        Raises:
+            HistoryFailedError: The store cannot be read.
+            PlatformError: OVERLOADED.
+        """
+        if self._reading >= READS_WAITING_MAX:
+            raise refusal(AGAIN_S_MIN)
+        loop = asyncio.get_running_loop()
+        until_s = deadline.until_s(loop.time(), deadline.READ_S_MAX)
+
+        def read() -> list[Packed]:
+            if loop.time() >= until_s:
+                raise too_late()
+            return self._store.read(sharer, first, last)
+
+        self._reading += 1
+        try:
+            return await loop.run_in_executor(self._reader, read)
+        finally:
+            self._reading -= 1
 
     def newest(self, sharer: int) -> Reading | None:
         """The newest reading of a sharer that is durable; imports are not counted."""
@@ -226,6 +272,11 @@ class History:
             _log.error("history.filing_failed", detail=error.detail, place=error.place)
             sentence = catalogue().say("history.not_filed", place=error.place)
             raise PlatformError(ErrorCode.NOT_DURABLE, sentence, retry_after_s=_AGAIN_AFTER_S) from error
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much lies beside, because the store fails, that late readings should wait elsewhere."""
+        return self._beside_count > _BESIDE_BEHIND
 
     def health(self) -> HistoryHealth:
         """How history is now."""

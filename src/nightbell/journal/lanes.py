@@ -30,9 +30,6 @@ BACKFILL_EVERY: Final = 10
 """While both wait, one commit in ten is backfill's. Netflix's concurrency-limits shows live 0.9, batch
 0.1."""
 
-_GOLDEN_PER_MILLION: Final = 618_034
-"""The golden ratio's fraction, in millionths."""
-
 
 class LaneLimit(NamedTuple):
     """What may wait in one lane."""
@@ -133,6 +130,11 @@ class Lane:
         """Whether so many readings more may wait."""
         return self.waiting + count <= self._readings_max
 
+    @property
+    def filled(self) -> float:
+        """How much of the room is taken, 0 to 1."""
+        return self.waiting / self._readings_max if self._readings_max else 1.0
+
     def put(self, readings: Readings, waiter: asyncio.Future[int], now: float) -> None:
         """Add readings for which there is room. `now` is a clock that never goes back, seconds."""
         batch = self.forming
@@ -193,13 +195,3 @@ def next_turn(*, live: Batch | None, backfill: Batch | None, streak: int, due_be
     if backfill_due and (not live_due or streak >= BACKFILL_EVERY - 1):
         return Turn.BACKFILL
     return Turn.LIVE if live_due else Turn.LATER
-
-
-def spread(count: int, least_s: int, most_s: int) -> int:
-    """The `count`-th of an endless row of waits that lies evenly between two bounds, neighbours far apart.
-
-    Whoever is refused gets the next of them, so that those refused together do not come back together.
-    Multiples
-    of the golden ratio spread better than chance does and need no random numbers.
-    """
-    return least_s + (count * _GOLDEN_PER_MILLION % 1_000_000) * (most_s - least_s + 1) // 1_000_000

@@ -22,12 +22,15 @@ import structlog
 
 from nightbell.journal.facts import AnyFact, DoorOpened
 from nightbell.journal.figures import JournalFigures, JournalHealth
+from nightbell.journal.futures import all_of, fail, forget
 from nightbell.journal.group import VOLATILE_SEQ, Group
-from nightbell.journal.lanes import Batch, Lane, LaneLimits, Turn, next_turn, spread
+from nightbell.journal.lanes import Batch, Lane, LaneLimits, Turn, next_turn
+from nightbell.journal.measures import Measures
 from nightbell.journal.packing import fact_size
 from nightbell.journal.ports import JournalStore, StoreFailedError
 from nightbell.journal.recovery import Recovery
 from nightbell.journal.writer import Writer, Written
+from nightbell.load.gate import Load
 from nightbell.publish.reading import Readings
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
@@ -58,9 +61,6 @@ little."""
 _SLOW_AFTER_S: Final = 5.0
 """A commit that takes longer is a broken disk: the usual one takes a millisecond, other tenants' noise 0.1
 s."""
-
-_AGAIN_S: Final = {"live": (5, 30), "backfill": (30, 120), "control": (1, 5), "not_durable": (2, 15)}
-"""Bounds of `Retry-After`, seconds: phones hold five minutes of readings, people wait less."""
 
 _log = structlog.get_logger()
 
@@ -99,7 +99,8 @@ class Journal:
         self._next_seq = 1
         self._last_commit_ms = 0
         self._refused = 0
-        self._turned_away = 0
+        self._measures = Measures()
+        self._pausing: list[Callable[[], bool]] = []
         self._volatile = 0
         self._failed_in_a_row = 0
         self._failure: StoreFailedError | None = None
@@ -153,7 +154,10 @@ class Journal:
         self._closing = True
         if self._beat_timer is not None:
             self._beat_timer.cancel()
-        await asyncio.wait([self.settled()])
+        settled = self.settled()
+        if self._committing is None:
+            self._turn()  # what was paused goes now
+        await asyncio.wait([settled])
         if self._timer is not None:
             self._timer.cancel()
         if self._expiring is not None:
@@ -178,14 +182,14 @@ class Journal:
             or not lane.has_room(len(live))
             or (len(backfill) and not self._backfill.has_room(len(backfill)))
         ):
-            raise self._refusal(len(live))
+            raise self._refusal(len(live), len(backfill))
         loop = self._loop
         future: asyncio.Future[int] = loop.create_future()
         if len(live) and len(backfill):
             other: asyncio.Future[int] = loop.create_future()
             lane.put(live, future, loop.time())
             self._backfill.put(backfill, other, loop.time())
-            future = _all_of((future, other), loop)
+            future = all_of((future, other), loop)
         elif len(live):
             lane.put(live, future, loop.time())
         elif len(backfill):
@@ -209,7 +213,7 @@ class Journal:
         ):
             self._refused += 1
             key = "closing" if self._closing else "full.control"
-            raise self._error(ErrorCode.OVERLOADED, f"journal.{key}", "control")
+            raise self._error(ErrorCode.OVERLOADED, f"journal.{key}", "control", self._facts_waiting)
         future: asyncio.Future[int] = self._loop.create_future()
         self._live.forming.add_fact(fact, size, future, self._loop.time())
         self._facts_waiting += 1
@@ -232,7 +236,7 @@ class Journal:
             future: asyncio.Future[int] = self._loop.create_future()
             batch.fact_waiters.append(future)
             futures.append(future)
-        return futures[0] if len(futures) == 1 else _all_of(futures, self._loop)
+        return futures[0] if len(futures) == 1 else all_of(futures, self._loop)
 
     def subscribe(self, consumer: Consumer) -> None:
         """Hand every later group to a consumer, after those that subscribed before it."""
@@ -241,6 +245,22 @@ class Journal:
     def hold(self, needed_after: Callable[[], int]) -> None:
         """Never expire a file with a group above what `needed_after` returns: somebody would replay it."""
         self._needed_after.append(needed_after)
+
+    def pause_backfill(self, behind: Callable[[], bool]) -> None:
+        """Commit nothing late while somebody is `behind` with what was committed. Live always goes on."""
+        self._pausing.append(behind)
+
+    def load(self) -> Load:
+        """What was measured since the last call."""
+        oldest, now = self._live.oldest(), self._loop.time()
+        waited_s = now - oldest.since - LINGER_S if oldest is not None else 0.0
+        if self._committing is not None and self._committing_lane is self._live:
+            waited_s = max(waited_s, now - self._committing_since)
+        return self._measures.taken(filled=self._live.filled, oldest_wait_s=max(0.0, waited_s))
+
+    def backfill_again_s(self, readings: int) -> int:
+        """When late readings come again that were not let in."""
+        return self._measures.again_s("backfill", self._backfill.waiting, readings, self._loop.time())
 
     def replay(self, after_seq: int) -> Iterator[Group]:
         """Groups above `after_seq`, oldest first, streamed. Before `begin` only."""
@@ -288,7 +308,7 @@ class Journal:
         if self._beaten_ms and now_ms - self._beaten_ms > _ABSENT_MS:
             # The machine slept, or we stood still: our own silence is not the sharers'.
             with contextlib.suppress(PlatformError):
-                self.append_fact(DoorOpened(now_ms)).add_done_callback(_forget)
+                self.append_fact(DoorOpened(now_ms)).add_done_callback(forget)
         self._beaten_ms = now_ms
         self.tick()
         if self._beats % _EXPIRE_EVERY_TICKS == 0 and (self._expiring is None or self._expiring.done()):
@@ -324,6 +344,8 @@ class Journal:
             return
         now = self._loop.time()
         live, backfill = self._live.oldest(), self._backfill.oldest()
+        if not self._closing and any(behind() for behind in self._pausing):
+            backfill = None  # the next tick asks again
         turn = next_turn(
             live=live, backfill=backfill, streak=self._streak, due_before=now - LINGER_S + _LINGER_SLACK_S
         )
@@ -336,6 +358,7 @@ class Journal:
         self._committing_lane = self._live if turn is Turn.LIVE else self._backfill
         batch = self._committing = self._committing_lane.take()
         self._committing_since = now
+        self._measures.began(now - batch.since - LINGER_S, live=turn is Turn.LIVE)
         self._writer.submit(
             batch,
             seq=self._next_seq,
@@ -353,6 +376,13 @@ class Journal:
         histogram.add_one(self._loop.time() - self._committing_since)
         self._committing = None
         self._committing_lane.done(batch)
+        self._measures.ended(
+            "live" if self._committing_lane is self._live else "backfill",
+            len(batch.readings),
+            since=batch.since,
+            began=self._committing_since,
+            now=self._loop.time(),
+        )
         self._facts_waiting -= len(batch.facts)
         self._fact_bytes_waiting -= batch.fact_bytes
         if written.group.seq == VOLATILE_SEQ:
@@ -397,26 +427,29 @@ class Journal:
                 _log.error("journal.unpackable", requests=len(written.unpackable))
                 refusal = PlatformError(ErrorCode.INTERNAL, catalogue().say("journal.not_packable"))
                 for index in written.unpackable:
-                    _fail(batch.waiters[index], refusal)
+                    fail(batch.waiters[index], refusal)
             seq = written.group.seq
             for future in batch.all_waiters():
                 if not future.done():
                     future.set_result(seq)
             return
         for future in batch.all_waiters():
-            _fail(future, self._error(ErrorCode.NOT_DURABLE, "journal.not_durable", "not_durable"))
+            fail(future, self._error(ErrorCode.NOT_DURABLE, "journal.not_durable", "not_durable"))
 
-    def _refusal(self, live: int) -> PlatformError:
+    def _refusal(self, live: int, backfill: int) -> PlatformError:
         """Why nothing was queued: which lane is full, or that we are stopping."""
         self._refused += 1
         if self._closing:
             return self._error(ErrorCode.OVERLOADED, "journal.closing", "not_durable")
-        full = "live" if live and not self._live.has_room(live) else "backfill"
-        return self._error(ErrorCode.OVERLOADED, f"journal.full.{full}", full)
+        full, lane = "backfill", self._backfill
+        if live and not self._live.has_room(live):
+            full, lane = "live", self._live
+        return self._error(ErrorCode.OVERLOADED, f"journal.full.{full}", full, lane.waiting, live + backfill)
 
-    def _error(self, code: ErrorCode, key: str, bounds: str) -> PlatformError:
-        self._turned_away += 1
-        seconds = spread(self._turned_away, *_AGAIN_S[bounds])
+    def _error(
+        self, code: ErrorCode, key: str, name: str, waiting: int = 0, refused: int = 1
+    ) -> PlatformError:
+        seconds = self._measures.again_s(name, waiting, refused, self._loop.time())
         return PlatformError(code, catalogue().say(key, seconds=seconds), retry_after_s=seconds)
 
     def _failing(self) -> str:
@@ -431,41 +464,3 @@ class Journal:
         if self._consumer_failures:
             return words.say("journal.failing.consumer", consumers=", ".join(self._consumer_failures))
         return ""
-
-
-def _forget(future: asyncio.Future[int]) -> None:
-    """Nobody waits for this one; a failure was logged with its group."""
-    if not future.cancelled():
-        future.exception()
-
-
-def _fail(future: asyncio.Future[int], error: PlatformError) -> None:
-    """Fail a future, also one that nobody awaits: the failure is logged once, by the journal."""
-    if not future.done():
-        future.set_exception(error)
-        future.exception()
-
-
-def _all_of(futures: Sequence[asyncio.Future[int]], loop: asyncio.AbstractEventLoop) -> asyncio.Future[int]:
-    """Resolves to the newest seq when all have; fails as soon as one does."""
-    joined: asyncio.Future[int] = loop.create_future()
-    left = len(futures)
-    newest = 0
-
-    def one_done(future: asyncio.Future[int]) -> None:
-        nonlocal left, newest
-        error = future.exception()
-        if joined.done():
-            return
-        if error is not None:
-            joined.set_exception(error)
-            joined.exception()
-            return
-        left -= 1
-        newest = max(newest, future.result())
-        if left == 0:
-            joined.set_result(newest)
-
-    for future in futures:
-        future.add_done_callback(one_done)
-    return joined

@@ -12,6 +12,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from nightbell.account.identity import Identity
+from nightbell.load.deadline import HEADER as DEADLINE
+from nightbell.load.deadline import is_over, left_ms
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all, refusal, too_late
 from nightbell.publish.admit import RawReading, Reason, Uploader
 from nightbell.publish.columns import MANY, RawColumns, levels_of, levels_of_mmol, times_of, trends_of
 from nightbell.publish.door import DoorAnswer, DoorRequest
@@ -126,11 +130,18 @@ class NativeDoor:
         publish: The step itself.
         identify: Who a bearer is; None if nobody any more.
         words: The sentences.
+        admission: Who is let in; without one, everybody.
     """
 
     def __init__(
-        self, publish: Publish, *, identify: Callable[[str, int], Identity | None], words: Catalogue
+        self,
+        publish: Publish,
+        *,
+        identify: Callable[[str, int], Identity | None],
+        words: Catalogue,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission or open_to_all()
         self._publish = publish
         self._identify = identify
         self._words = words
@@ -143,6 +154,8 @@ class NativeDoor:
             return
         try:
             uploader = self._uploader(request)
+            if DEADLINE in request.headers or not self._admission.calm:
+                self._let_in(uploader, request)
             raw, sent_ms = read_upload(request.body)
             published, durable = self._publish.take(
                 uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=request.received_ms
@@ -156,6 +169,18 @@ class NativeDoor:
                 answered(self._said(published))
             else:
                 durable.add_done_callback(lambda done: answered(self._outcome(done, published, request)))
+
+    def _let_in(self, uploader: Uploader, request: DoorRequest) -> None:
+        """See that somebody still waits, and that live readings are taken, before anything is decoded.
+
+        Raises:
+            PlatformError: OVERLOADED; nothing was looked at.
+        """
+        if is_over(left_ms(request.headers.get(DEADLINE, b"")), self._admission.lag_ms):
+            raise too_late()
+        seconds = 0 if self._admission.calm else self._admission.refuses(Work.LIVE, uploader.sharer)
+        if seconds:
+            raise refusal(seconds)
 
     def _outcome(self, durable: Durable, published: Published, request: DoorRequest) -> DoorAnswer:
         """The answer once the journal has spoken."""
@@ -232,9 +257,10 @@ def _problem(status: int, code: ErrorCode, detail: str, *headers: tuple[bytes, b
 
 
 def retry_after_s(error: PlatformError, request: DoorRequest) -> int:
-    """When to try again: the journal's word and up to as much again, spread by client and moment."""
-    base_s = error.retry_after_s or _RETRY_AFTER_S
-    return base_s + hash((request.peer, request.received_ms)) % (base_s + 1)
+    """When to try again: whoever refused has spread it; where nobody said, by client and moment."""
+    if error.retry_after_s:
+        return error.retry_after_s
+    return _RETRY_AFTER_S + hash((request.peer, request.received_ms)) % (_RETRY_AFTER_S + 1)
 
 
 def read_upload(body: bytes, *, many: int = MANY) -> tuple[Sequence[RawReading] | RawColumns, int]:

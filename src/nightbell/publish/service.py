@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import structlog
 
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all, refusal
 from nightbell.publish.admit import Admitted, Judged, RawReading, Refused, Uploader, admit, judge
 from nightbell.publish.clock import ClockChange, Clocks, Evidence, newest_of
 from nightbell.publish.columns import (
@@ -83,6 +85,8 @@ class Publish:
         clock_learned: Writes a `ClockChange` into the journal as a fact.
         may_backfill: Raises PlatformError while late readings are switched off.
         many: From how many readings on an upload is judged in columns; the outcome is the same.
+        admission: Who is let in; without one, everybody.
+        late_again_s: When so many late readings come again that were not let in.
     """
 
     def __init__(
@@ -92,12 +96,16 @@ class Publish:
         clock_learned: Callable[[ClockChange], Durable],
         may_backfill: Callable[[], None] = lambda: None,
         many: int = MANY,
+        admission: Admission | None = None,
+        late_again_s: Callable[[int], int] | None = None,
     ) -> None:
         self.counts = Counts()
         self._log = log
         self._clock_learned = clock_learned
         self._may_backfill = may_backfill
         self._many = many
+        self._admission = admission or open_to_all()
+        self._late_again_s = late_again_s
         self._clocks = Clocks()
         self._recent = Recent()
         self._heard_ms = array("q")
@@ -168,7 +176,9 @@ class Publish:
             known=self._recent.known(uploader.sharer),
         )
         durable: Durable | None = None
-        if len(backfill):
+        if len(backfill) and not self._admission.calm:
+            durable = self._append_if_let_in(uploader.sharer, live, backfill)
+        elif len(backfill):
             durable = self._append_both(live, backfill)
         elif len(live):
             durable = self._log.append(live=live, backfill=())
@@ -210,6 +220,20 @@ class Publish:
         except IndexError:
             self._heard_ms.frombytes(bytes(8 * (sharer + 1)))
             self._heard_ms[sharer] = received_ms
+
+    def _append_if_let_in(self, sharer: int, live: Readings, backfill: Readings) -> Durable:
+        """Late readings give way while there is too much to do; live ones of the same upload are kept.
+
+        Raises:
+            PlatformError: OVERLOADED, nothing was kept; there was nothing live.
+        """
+        seconds = self._admission.refuses(Work.HISTORY, sharer)
+        if not seconds:
+            return self._append_both(live, backfill)
+        late = refusal(self._late_again_s(len(backfill)) if self._late_again_s else seconds)
+        if not len(live):
+            raise late
+        return asyncio.ensure_future(_both(self._log.append(live=live, backfill=()), late))
 
     def _append_both(self, live: Readings, backfill: Readings) -> Durable:
         if not len(live):

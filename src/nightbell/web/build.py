@@ -55,6 +55,8 @@ def build_app(house: House) -> Front:
         files=files,
         clock=house.clock,
         words=house.words,
+        admission=house.admission,
+        passwords_full_s=house.passwords_full_s,
     )
 
 

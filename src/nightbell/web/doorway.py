@@ -9,7 +9,10 @@ Rules:
 3. One request at a time: what comes while an answer is awaited waits, unread, in the client's socket.
 4. A large upload, which is a backlog, waits for its turn: one at a time, and small ones come in between. So
    no live reading waits behind all the backlogs that came with it.
-5. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
+5. No request is answered before it was read to its end and others had their turn: a client that sends the
+   next one at once must not keep the event loop in its round of sockets. A refusal is held for a second or
+   so (`load/again.py`).
+6. Whoever is slow is cut off: a request has `REQUEST_S_MAX` to arrive, a connection may idle `idle_s_max`.
 
 Theory of operation: the server's protocol and its cycle of tasks cost a request twice what all of ours do
 (docs/performance.md). Here nothing is made for a request but what is parsed; the answer comes by a callback
@@ -25,6 +28,7 @@ from typing import Any, Final, Protocol
 import httptools
 import structlog
 
+from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
 from nightbell.publish.door import DoorAnswer, DoorOffer, DoorRequest
 from nightbell.publish.native import ONE_ACCEPTED
 from nightbell.web.front import DOOR, DOOR_BYTES_MAX
@@ -47,6 +51,7 @@ RAW_BYTES_MAX: Final = DOOR_BYTES_MAX + 16 * 1024
 
 _BEGINNING: Final = b"POST " + DOOR.encode() + b" HTTP/1.1\r\n"
 _UNUSUAL_HEADERS: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"connection"})
+_REFUSED: Final = 503
 _KEEP_ALIVE: Final = b"keep-alive"
 
 _log = structlog.get_logger()
@@ -80,6 +85,7 @@ class Doorways:
         self.clock = clock
         self.open: set[Doorway] = set()
         self._idle_s_max = idle_s_max
+        self._held = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
@@ -118,6 +124,11 @@ class Doorways:
         if self._timer is None:
             self._timer = doorway.loop.call_later(LOOK_EVERY_S, self._look, doorway.loop)
 
+    def hold_s(self) -> float:
+        """How long the next refusal is held, seconds."""
+        self._held += 1
+        return spread(self._held, HOLD_MS_MIN, HOLD_MS_MAX) / 1000
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for doorway in list(self.open):
@@ -137,6 +148,7 @@ class Doorway(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_asking",
         "_begun",
         "_beyond",
         "_body",
@@ -171,6 +183,7 @@ class Doorway(asyncio.Protocol):
         self._raw: bytes | bytearray = b""
         self._since = 0.0
         self._answering = False
+        self._asking = False
         self._closing = False
         self._forget()
 
@@ -276,7 +289,18 @@ class Doorway(asyncio.Protocol):
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         request = DoorRequest("POST", DOOR, b"", self._headers, body, self._peer, now_ms)
         self._forget()
-        self._shared.take(request, self._answer)
+        self._asking = True
+        self._shared.take(request, self._said)
+        self._asking = False
+
+    def _said(self, answer: DoorAnswer) -> None:
+        """Answer when others had their turn; what was written down comes from the journal in its own time."""
+        if answer.status == _REFUSED:
+            self.loop.call_later(self._shared.hold_s(), self._answer, answer)
+        elif self._asking:
+            self.loop.call_soon(self._answer, answer)
+        else:
+            self._answer(answer)
 
     def _answer(self, answer: DoorAnswer) -> None:
         self._answering = False

@@ -9,6 +9,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nightbell.load import deadline
+from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
+from nightbell.load.deadline import HEADER as DEADLINE
+from nightbell.load.deadline import left_ms
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all, refusal
 from nightbell.publish.door import DoorAnswer, DoorHandler, DoorOffer, DoorRequest
 from nightbell.web.files import PREFIX as STATIC
 from nightbell.web.files import Files
@@ -18,11 +24,13 @@ from nightbell.web.problem import TYPE, answer_of
 from nightbell.web.slow_bodies import SlowBodies
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
-from nightbell.words.errors import CallerError, ErrorCode
+from nightbell.words.errors import CallerError, ErrorCode, NightbellError
 
 DOOR: Final = "/v1/readings"
 STREAM: Final = "/v1/stream"
 SHARE: Final = "/ShareWebServices/Services/"
+
+SIGN_INS: Final = frozenset({"/v1/sign-in", "/sign-in"})
 
 DOOR_BYTES_MAX: Final = 256 * 1024
 """Native uploads: 512 readings fit several times (blueprint, section 9)."""
@@ -37,6 +45,7 @@ _STATIC_FOR_EVER: Final = b"public, max-age=31536000, immutable"
 _STATIC_NOW: Final = b"no-cache"
 _FOUND: Final = 200
 _NOT_FOUND: Final = 404
+_REFUSED: Final = 503
 
 
 class FrontRoute(NamedTuple):
@@ -114,7 +123,11 @@ class Front:
         files: Files,
         clock: Clock,
         words: Catalogue,
+        admission: Admission | None = None,
+        passwords_full_s: Callable[[], int] = int,
     ) -> None:
+        self._admission = admission or open_to_all()
+        self._passwords_full_s = passwords_full_s
         self._door = awaited(door)
         self._share = share
         self._rest = rest
@@ -123,6 +136,7 @@ class Front:
         self._clock = clock
         self._slow_bodies = SlowBodies(BODY_S_MAX)
         self._words = words
+        self._held = 0
         self._mounted: list[FrontRoute] = []
         self._exact: dict[str, AsgiApp] = {STREAM: stream}
 
@@ -152,7 +166,19 @@ class Front:
         elif path.startswith(STATIC):
             await self._static(scope, send)
         else:
+            seconds = self._sign_in_closed_s() if path in SIGN_INS and scope["method"] == "POST" else 0
+            if seconds:
+                await self._hold()
+                await _answer(send, self._problem(refusal(seconds)))
+                return
+            said = [value for name, value in scope["headers"] if name == DEADLINE]
+            deadline.begin(left_ms(said[0]) if said else None, asyncio.get_running_loop().time())
             await self._rest(scope, receive, send)
+
+    def _sign_in_closed_s(self) -> int:
+        """0, or when to come again: a storm of sign-ins is answered before anything of it is made or read."""
+        full_s = self._passwords_full_s()
+        return full_s if full_s or self._admission.calm else self._admission.closed_s(Work.SIGN_IN)
 
     def routes(self) -> list[FrontRoute]:
         """Every path there is: the front's own and the framework's."""
@@ -184,17 +210,24 @@ class Front:
         now_ms, query = self._clock.now_ms(), scope["query_string"]
         request = DoorRequest(scope["method"], scope["path"], query, headers, body, peer_of(scope), now_ms)
         answer = await handler(request)
+        if answer.status == _REFUSED:
+            await self._hold()
         await send(_start_of(answer))
         await send({"type": "http.response.body", "body": answer.body})
 
+    async def _hold(self) -> None:
+        """Hold a refusal for a moment: whoever tries again at once goes round slowly (`load/again.py`)."""
+        self._held += 1
+        await asyncio.sleep(spread(self._held, HOLD_MS_MIN, HOLD_MS_MAX) / 1000)
+
     def _cut_off(self, code: ErrorCode, key: str, **slots: int) -> DoorAnswer:
-        answer = answer_of(CallerError(code, self._words.say(key, **slots)), self._words)
         # What is still on its way is not read: the connection ends here.
-        headers = (
-            (b"content-type", TYPE.encode()),
-            (b"cache-control", b"no-store"),
-            (b"connection", b"close"),
-        )
+        return self._problem(CallerError(code, self._words.say(key, **slots)), (b"connection", b"close"))
+
+    def _problem(self, error: NightbellError, *more: tuple[bytes, bytes]) -> DoorAnswer:
+        answer = answer_of(error, self._words)
+        said = tuple((name.encode(), value.encode()) for name, value in answer.headers.items())
+        headers = ((b"content-type", TYPE.encode()), *said, *more)
         return DoorAnswer(answer.status, headers, msgspec.json.encode(answer.document))
 
     async def _static(self, scope: Scope, send: Send) -> None:

@@ -16,6 +16,7 @@ from nightbell.deliver.record import Timeline
 from nightbell.follow.follow import Follow, Invitation, InvitationView, Sight
 from nightbell.follow.limits import Limits
 from nightbell.follow.look import Look
+from nightbell.load.service import Admission
 from nightbell.publish.door import DoorHandler, DoorOffer
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import Catalogue
@@ -258,3 +259,5 @@ class House(NamedTuple):
     words: Catalogue
     place: Place
     webhook_secret: Callable[[str], str]
+    admission: Admission | None = None
+    passwords_full_s: Callable[[], int] = int

@@ -16,6 +16,8 @@ from nightbell.account.identity import FOLLOW, Identity
 from nightbell.deliver.connection import Connection
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.ports import Access
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import CallerError, ErrorCode, NightbellError, PlatformError
@@ -53,8 +55,15 @@ class Stream:
     """The ASGI callable. The caller has matched the path already."""
 
     def __init__(
-        self, hub: Hub, *, identify: Callable[[str, int], Identity | None], access: Access, clock: Clock
+        self,
+        hub: Hub,
+        *,
+        identify: Callable[[str, int], Identity | None],
+        access: Access,
+        clock: Clock,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission or open_to_all()
         self._hub = hub
         self._identify = identify
         self._access = access
@@ -99,6 +108,7 @@ class Stream:
         foreign = by_cookie and headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none")
         if foreign or FOLLOW not in identity.scopes:
             raise CallerError(ErrorCode.NOT_ALLOWED, words.say("deliver.stream_not_allowed"))
+        self._admission.check(Work.LIVE, identity.person)
         return self._hub.open(
             identity,
             still=lambda now_ms: self._identify(bearer, now_ms) is not None,

@@ -18,13 +18,22 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from nightbell.account.person import PASSWORD_CHARS_MAX
+from nightbell.load import deadline
+from nightbell.load.again import AGAIN_S_MIN, drained_s, spread
+from nightbell.load.service import too_late
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret
 
 AT_ONCE: Final = 2
 WAITING_MAX: Final = 64
-RETRY_AFTER_S: Final = 5
+AGAIN_S_MAX: Final = 120
+"""The latest that a person who signs in is told to come again."""
+
+HASHES_FIRST_PER_S: Final = 5.0
+"""Before anything was measured: what two slow cores do. RFC 9106 wants a hash to be slow."""
+
+_REMEMBERED: Final = 0.9
 
 _NICENESS: Final = 10
 
@@ -42,6 +51,9 @@ class PasswordPool:
         self._room = at_once + waiting_max
         self._inside = 0
         self._nobody = ""
+        self._turned_away = 0
+        self._hashes_per_s = HASHES_FIRST_PER_S
+        self._at_once = at_once
         self._together: dict[tuple[str, bytes], asyncio.Future[bool]] = {}
 
     async def start(self) -> None:
@@ -87,6 +99,11 @@ class PasswordPool:
             asking.add_done_callback(lambda _: self._together.pop(key, None))
         return await asyncio.shield(asking)
 
+    @property
+    def full_s(self) -> int:
+        """0 while there is room, else in how many seconds to come again."""
+        return self._again_s() if self._inside >= self._room else 0
+
     def _verify(self, against: str, plain: bytes) -> bool:
         try:
             return self._hasher.verify(against, plain)
@@ -95,13 +112,32 @@ class PasswordPool:
 
     async def _in_turn(self, work: Callable[[], Answer]) -> Answer:
         if self._inside >= self._room:
-            sentence = catalogue().say("account.passwords_busy", seconds=RETRY_AFTER_S)
-            raise PlatformError(ErrorCode.OVERLOADED, sentence, retry_after_s=RETRY_AFTER_S)
+            seconds = self._again_s()
+            sentence = catalogue().say("account.passwords_busy", seconds=seconds)
+            raise PlatformError(ErrorCode.OVERLOADED, sentence, retry_after_s=seconds)
+        loop = asyncio.get_running_loop()
+        until_s = deadline.until_s(loop.time(), deadline.SIGN_IN_S_MAX)
+
+        def in_time() -> Answer:
+            began_s = loop.time()
+            if began_s >= until_s:
+                raise too_late()  # whoever asked has gone: nobody would hear what a hash of 64 MiB finds
+            answer = work()
+            took_s = max(0.001, loop.time() - began_s)
+            self._hashes_per_s += (1 - _REMEMBERED) * (self._at_once / took_s - self._hashes_per_s)
+            return answer
+
         self._inside += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await loop.run_in_executor(self._threads, in_time)
         finally:
             self._inside -= 1
+
+    def _again_s(self) -> int:
+        """When there will be room: who waits, and who was turned away lately, is through."""
+        self._turned_away += 1
+        most_s = drained_s(self._inside, self._hashes_per_s, least_s=2 * AGAIN_S_MIN, most_s=AGAIN_S_MAX)
+        return spread(self._turned_away, AGAIN_S_MIN, most_s)
 
 
 def _one_spelling(password: str) -> bytes:

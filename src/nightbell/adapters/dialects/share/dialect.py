@@ -31,7 +31,9 @@ from nightbell.adapters.dialects.share.faults import (
     session_not_found,
 )
 from nightbell.adapters.dialects.share.ports import ShareAccounts, ShareReads
-from nightbell.publish.admit import Uploader
+from nightbell.load.gate import Work
+from nightbell.load.service import Admission, open_to_all
+from nightbell.publish.admit import RawReading, Uploader
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish
 from nightbell.words.errors import CallerError, PlatformError
@@ -74,6 +76,7 @@ class ShareDialect:
         accounts: Share credentials and sessions.
         publish: The way in for readings.
         reads: The way out.
+        admission: Who is let in; without one, everybody.
         pause: Waits for so many seconds.
     """
 
@@ -83,11 +86,13 @@ class ShareDialect:
         publish: Publish,
         reads: ShareReads,
         *,
+        admission: Admission | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._accounts = accounts
         self._publish = publish
         self._reads = reads
+        self._admission = admission or open_to_all()
         self._pause = pause
         self._brake = Brake()
         self._held = 0
@@ -237,15 +242,17 @@ class ShareDialect:
 
     async def _post(self, call: _Call) -> DoorAnswer:
         identity = self._session(call)
+        self._admission.check(Work.LIVE, identity.sharer)
         raw = wire.uploaded(call.body)
         if raw is None:
             raise argument_invalid("Egvs")
         if identity.sharer < 0:
             raise session_not_found(call.text("sessionid"))
         uploader = Uploader(identity.sharer, identity.credential)
-        # Some clients send a day of readings a minute apart in one upload. What is late in one part and can
-        # not be taken now must not cost the live reading of the next: the client is told after the last.
-        failed: PlatformError | None = None
+        # Some clients send a day of readings a minute apart in one upload: the newest go first, and what is
+        # refused of the older ones keeps nothing back.
+        raw = sorted(raw, key=_when, reverse=True) if len(raw) > READINGS_MAX else raw
+        refused: PlatformError | None = None
         for first in range(0, len(raw), READINGS_MAX):
             try:
                 await self._publish.publish(
@@ -255,9 +262,9 @@ class ShareDialect:
                     received_ms=call.request.received_ms,
                 )
             except PlatformError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+                refused = error
+        if refused is not None:
+            raise refused
         return _EMPTY
 
     async def _hold(self, wait_ms: int) -> None:
@@ -268,6 +275,10 @@ class ShareDialect:
             await self._pause(wait_ms / 1000)
         finally:
             self._held -= 1
+
+
+def _when(raw: RawReading) -> int:
+    return raw.measured_ms if isinstance(raw.measured_ms, int) else 0
 
 
 def _quoted(identifier: str) -> DoorAnswer:

@@ -31,10 +31,15 @@ from nightbell.account.share import ShareCredential
 from nightbell.account.texts import FIELD_END, TEXT_END
 from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
+from nightbell.load.again import AGAIN_S_MIN
+from nightbell.load.service import refusal
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 
 RETRY_AFTER_S: Final = 30
+INSIDE_MAX: Final = 256
+"""Questions and writes that wait for a thread; beyond, they are refused at once."""
+
 BUSY_TIMEOUT_S: Final = 5.0
 
 CACHE_KIB: Final = 65536
@@ -75,6 +80,7 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._inside = 0
         self._thread = ThreadPoolExecutor(1, "accounts")
         self._connection: sqlite3.Connection | None = None
         self._peek = -1
@@ -127,7 +133,13 @@ class AccountsFile:
         await self.read(lambda connection: _set_log_pages(connection, LOG_PAGES))
 
     async def _apart(self, work: Callable[[], Answer]) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        if self._inside >= INSIDE_MAX:
+            raise refusal(AGAIN_S_MIN)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._inside -= 1
 
     def _open(self) -> None:
         try:

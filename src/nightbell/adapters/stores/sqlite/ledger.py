@@ -23,6 +23,8 @@ import structlog
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.alarm.effects import AlarmView, Entry, Notification
 from nightbell.deliver.record import Batch, Delivery, LedgerFault, Opened, Timeline, Told, Waiting
+from nightbell.load.again import AGAIN_S_MIN
+from nightbell.load.service import refusal
 from nightbell.tell.attempt import Attempt, Receipt
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -31,6 +33,9 @@ _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
+
+INSIDE_MAX: Final = 256
+"""Questions and writes that wait for a thread; beyond, they are refused at once."""
 
 _BUSY_TIMEOUT_S: Final = 5.0
 """Only a stray `sqlite3` shell ever holds a lock; SQLite's own default is 5 s as well."""
@@ -91,6 +96,7 @@ class SqliteLedger:
         self._reader: sqlite3.Connection | None = None
         self._closed = False
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
+        self._inside = 0
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
 
     async def open(self, now_ms: int) -> Opened:
@@ -143,6 +149,9 @@ class SqliteLedger:
         """Run in a thread; errors of SQLite become ours here, once."""
         if self._closed:
             raise _unwritable(LedgerFault.CLOSED)
+        if self._inside >= INSIDE_MAX:
+            raise refusal(AGAIN_S_MIN)
+        self._inside += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
@@ -153,6 +162,8 @@ class SqliteLedger:
             raise _unwritable(LedgerFault.READ_ONLY) from error
         except NewerFileError as error:
             raise _unwritable(LedgerFault.NEWER) from error
+        finally:
+            self._inside -= 1
 
     async def _read(self, name: str, *values: object) -> list[tuple[object, ...]]:
         return await self._in(self._read_thread, lambda: self._select(self._reader, name, *values))
