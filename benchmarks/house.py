@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.processes import BUILD, ROOT
 from nightbell.app.furnish import furnish
 
-FURNISH_S_MAX: Final = 1_800
+FURNISH_S_MAX: Final = 3_600
 
 SOURCE: Final = ROOT / "src" / "nightbell"
 ROOMS: Final = (

@@ -10,7 +10,7 @@ from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.app.pairing import make_pairing, roster_answer, roster_of, urgent
 from nightbell.publish.door import DoorRequest
 from nightbell.watch.pairing import CANARIES, Pairing
-from nightbell.watch.roster import affected, read_roster
+from nightbell.watch.roster import Roster, affected, read_roster
 from nightbell.words.conditions import Condition, Family
 from tests.household import NOW_MS, Cast, House
 
@@ -100,7 +100,7 @@ async def test_the_roster_names_who_is_affected_and_nobody_hidden(cast: Cast, tm
     await paired(cast.house, tmp_path)
     ana = cast.ana.sharer
 
-    roster = roster_of(
+    roster = await roster_of(
         accounts=cast.accounts,
         follows=cast.follows,
         last_reading_ms=lambda sharer: NOW_MS - 1 if sharer == ana else 0,
@@ -120,7 +120,7 @@ async def test_a_paused_or_ended_follow_is_not_in_the_roster(cast: Cast) -> None
     await cast.follows.pause(follow_id=cast.bens.id, by=cast.ana.id, now_ms=NOW_MS)
     await cast.follows.end(follow_id=cast.cleos.id, by=cast.cleo.id, now_ms=NOW_MS)
 
-    roster = roster_of(
+    roster = await roster_of(
         accounts=cast.accounts,
         follows=cast.follows,
         last_reading_ms=lambda _: 0,
@@ -155,8 +155,8 @@ def asked(bearer: str, *, method: str = "GET") -> DoorRequest:
 async def test_the_roster_is_for_the_watcher_only(cast: Cast, tmp_path: Path) -> None:
     pairing = await paired(cast.house, tmp_path)
 
-    def answer(request: DoorRequest) -> int:
-        return roster_answer(
+    async def answer(request: DoorRequest) -> int:
+        said = await roster_answer(
             request,
             key=pairing.roster_key,
             roster=lambda now_ms: roster_of(
@@ -166,17 +166,39 @@ async def test_the_roster_is_for_the_watcher_only(cast: Cast, tmp_path: Path) ->
                 open_alarms=lambda _: [],
                 now_ms=now_ms,
             ),
-        ).status
+        )
+        return said.status
 
-    assert answer(asked(pairing.roster_key)) == 200
+    assert await answer(asked(pairing.roster_key)) == 200
     for wrong in ("", "x", pairing.follower_key, pairing.roster_key[:-1], pairing.roster_key + "x", "ü"):
-        assert answer(asked(wrong)) == 401
-    assert answer(asked(pairing.roster_key, method="POST")) == 405
+        assert await answer(asked(wrong)) == 401
+    assert await answer(asked(pairing.roster_key, method="POST")) == 405
+
+
+async def test_a_roster_that_no_watcher_could_take_is_not_begun(
+    cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairing = await paired(cast.house, tmp_path)
+    monkeypatch.setattr("nightbell.app.pairing.ROSTER_PEOPLE_MAX", cast.accounts.count - 1)
+
+    said = await roster_answer(
+        asked(pairing.roster_key),
+        key=pairing.roster_key,
+        roster=lambda now_ms: roster_of(
+            accounts=cast.accounts,
+            follows=cast.follows,
+            last_reading_ms=lambda _: 0,
+            open_alarms=lambda _: [],
+            now_ms=now_ms,
+        ),
+    )
+
+    assert said.status == 500
 
 
 async def test_what_is_served_is_what_the_watcher_reads(cast: Cast, tmp_path: Path) -> None:
     pairing = await paired(cast.house, tmp_path)
-    made = roster_of(
+    made = await roster_of(
         accounts=cast.accounts,
         follows=cast.follows,
         last_reading_ms=lambda _: 5,
@@ -184,7 +206,10 @@ async def test_what_is_served_is_what_the_watcher_reads(cast: Cast, tmp_path: Pa
         now_ms=NOW_MS,
     )
 
-    answer = roster_answer(asked(pairing.roster_key), key=pairing.roster_key, roster=lambda _: made)
+    async def roster(_now_ms: int) -> Roster:
+        return made
+
+    answer = await roster_answer(asked(pairing.roster_key), key=pairing.roster_key, roster=roster)
 
     assert read_roster(answer.body) == made
     assert dict(answer.headers)[b"cache-control"] == b"no-store"

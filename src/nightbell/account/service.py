@@ -1,7 +1,6 @@
 """Accounts: people, sign-in, grants and keys. Memory answers; the store is the durable copy and comes first.
 
-A grant is verified from the key ring and the list of revocations, both in memory: the store may be gone.
-Passkeys will come in beside `sign_in`: another proof, the same grant.
+A grant is verified from memory alone: the store may be gone. Passkeys will come in beside `sign_in`.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ from nightbell.account.ports import (
 )
 from nightbell.account.share import ShareCredential
 from nightbell.account.share_service import ShareAccounts
-from nightbell.account.sign_in import Key, SignedIn
+from nightbell.account.sign_in import Key, SignedIn, shown
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all
 from nightbell.words.catalogue import catalogue
@@ -128,6 +127,11 @@ class Accounts:
     def sharer(self, sharer: int) -> Person | None:
         """The person who has this sharer number."""
         return self._people.sharer(sharer)
+
+    @property
+    def count(self) -> int:
+        """How many people there are."""
+        return len(self._people)
 
     def people(self) -> Iterable[Person]:
         """Everybody."""
@@ -352,7 +356,7 @@ class Accounts:
             stored = StoredKey(new_uuid(), number, person.id, scope, label, secret_hash(secret), now_ms, 0)
             await self._store.commit(AccountChange(keys=(stored,)))
             self._keys.put(stored)
-        return _shown(stored, secret)
+        return shown(stored, secret)
 
     async def add_publish_keys(self, people: Sequence[Person], now_ms: int) -> list[Key]:
         """A publish key for each of many sharers in one transaction, for imports and figures.
@@ -370,11 +374,11 @@ class Accounts:
             await self._store.commit(AccountChange(keys=stored))
             for key in stored:
                 self._keys.put(key)
-        return [_shown(key, secret) for key, secret in zip(stored, secrets, strict=True)]
+        return [shown(key, secret) for key, secret in zip(stored, secrets, strict=True)]
 
     def keys_of(self, person_id: str) -> list[Key]:
         """One person's keys, without their secrets."""
-        return [_shown(key, "") for key in self._keys.of_person(person_id)]
+        return [shown(key, "") for key in self._keys.of_person(person_id)]
 
     async def revoke_key(self, *, key_id: str, now_ms: int) -> None:
         """Withdraw a key, at once and for good.
@@ -494,7 +498,3 @@ class Accounts:
         publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
         scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
         return identity_of(person, scopes, grant.credential, publishes=publishes)
-
-
-def _shown(key: StoredKey, secret: str) -> Key:
-    return Key(key.id, key.credential, key.person, key.scope, key.label, key.created_ms, secret)

@@ -3,6 +3,7 @@
 import msgspec
 
 from nightbell.account.identity import Identity
+from nightbell.account.ports import StoredKey
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -41,3 +42,8 @@ class Key(msgspec.Struct, frozen=True):
     label: str
     created_ms: int
     secret: str = ""
+
+
+def shown(key: StoredKey, secret: str) -> Key:
+    """A key as its person sees it; `secret` only in the answer to its making."""
+    return Key(key.id, key.credential, key.person, key.scope, key.label, key.created_ms, secret)

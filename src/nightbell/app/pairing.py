@@ -1,5 +1,6 @@
 """The platform's side of the watch: it makes the pairing with its hidden canaries, and serves the roster."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from nightbell.publish.door import DoorAnswer, DoorHandler, DoorRequest
 from nightbell.watch.pairing import CANARIES, PairedCanary, Pairing
 from nightbell.watch.roster import Roster, RosterPerson, RosterSharer
 from nightbell.words.conditions import Family
+from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.identity import new_secret
 
 ROSTER_PATH: Final = "/v1/watch/roster"
@@ -28,6 +30,11 @@ FOLLOWER_NAME: Final = "nightbell canary follower"
 LABEL: Final = "watcher"
 PUBLISH: Final = "publish"
 FOLLOW: Final = "follow"
+
+ROSTER_PEOPLE_MAX: Final = 250_000
+"""More would not fit what a watcher takes (`watch.roster.ROSTER_BYTES_MAX`), and would take seconds."""
+
+ROSTER_AT_ONCE: Final = 200
 
 _JSON: Final = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _BEARER: Final = b"bearer "
@@ -154,7 +161,7 @@ def urgent(alarms: Iterable[AlarmView]) -> bool:
     )
 
 
-def roster_of(
+async def roster_of(
     *,
     accounts: Accounts,
     follows: Follows,
@@ -170,24 +177,32 @@ def roster_of(
         last_reading_ms: When a sharer's newest reading was measured, by the sharer's number; 0 if never.
         open_alarms: A sharer's open alarms, by the sharer's number.
         now_ms: Processing time.
+
+    Raises:
+        PlatformError: There are more people than one roster takes.
     """
-    everybody = [person for person in accounts.people() if not person.hidden]
-    sharers = tuple(
-        RosterSharer(one.id, last_reading_ms(one.sharer), urgent(open_alarms(one.sharer)))
-        for one in everybody
-        if one.sharer >= 0
-    )
-    people = []
-    for one in everybody:
+    if accounts.count > ROSTER_PEOPLE_MAX:
+        raise PlatformError(ErrorCode.INTERNAL, "too many people for one roster")
+    sharers, people = [], []
+    for at, one in enumerate(accounts.people(), 1):
+        if at % ROSTER_AT_ONCE == 0:
+            await asyncio.sleep(0)  # a hundred thousand people take a second: readings come in between
+        if one.hidden:
+            continue
+        if one.sharer >= 0:
+            waits_not = urgent(open_alarms(one.sharer))
+            sharers.append(RosterSharer(one.id, last_reading_ms(one.sharer), waits_not))
         followed = tuple(
             follow.sharer for follow in follows.of_follower(one.id) if follow.state is FollowState.ACTIVE
         )
         if followed or one.sharer >= 0:
             people.append(RosterPerson(one.id, one.name, one.email, one.unit, one.zone, followed))
-    return Roster(made_ms=now_ms, sharers=sharers, people=tuple(people))
+    return Roster(made_ms=now_ms, sharers=tuple(sharers), people=tuple(people))
 
 
-def roster_answer(request: DoorRequest, *, key: str, roster: Callable[[int], Roster]) -> DoorAnswer:
+async def roster_answer(
+    request: DoorRequest, *, key: str, roster: Callable[[int], Awaitable[Roster]]
+) -> DoorAnswer:
     """Answer `GET /v1/watch/roster` for whoever holds the pairing's key.
 
     Args:
@@ -202,14 +217,19 @@ def roster_answer(request: DoorRequest, *, key: str, roster: Callable[[int], Ros
     if not hmac.compare_digest(given.strip(), key.encode()):
         challenge = (b"www-authenticate", b"Bearer")
         return DoorAnswer(401, (*_JSON, challenge), b'{"title":"not_signed_in","status":401}')
-    return DoorAnswer(200, _JSON, msgspec.json.encode(roster(request.received_ms)))
+    try:
+        made = await roster(request.received_ms)
+    except PlatformError:
+        # The watcher goes on with what it has, shows how old that is, and says that it gets nothing new.
+        return DoorAnswer(500, _JSON, b'{"title":"too many people for one roster","status":500}')
+    return DoorAnswer(200, _JSON, msgspec.json.encode(made))
 
 
-def roster_handler(*, key: str, roster: Callable[[int], Roster]) -> DoorHandler:
+def roster_handler(*, key: str, roster: Callable[[int], Awaitable[Roster]]) -> DoorHandler:
     """`roster_answer` as the server takes it."""
 
     async def handle(request: DoorRequest) -> DoorAnswer:
-        return roster_answer(request, key=key, roster=roster)
+        return await roster_answer(request, key=key, roster=roster)
 
     handler: Callable[[DoorRequest], Awaitable[DoorAnswer]] = handle
     return handler

@@ -358,8 +358,8 @@ class Platform:
             _log.warning("journal.kept_at_last", readings=len(readings))
             await self.journal.append(live=readings, backfill=())
 
-    def _roster(self, now_ms: int) -> Roster:
-        return roster_of(
+    async def _roster(self, now_ms: int) -> Roster:
+        return await roster_of(
             accounts=self.accounts,
             follows=self.follows,
             last_reading_ms=lambda sharer: self.evaluation.state_of(sharer).measured_ms,
