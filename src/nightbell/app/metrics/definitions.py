@@ -58,6 +58,7 @@ CHANNELS: Final = (APP, EMAIL, WEBHOOK)
 LANES: Final = ("live", "backfill", "control", "outbox", EMAIL, WEBHOOK)
 PARTS: Final = (
     "journal", "history", "outbox", "accounts", "watcher", "follows", "evaluation", "set_aside", "metrics",
+    "settings",
 )  # fmt: skip
 FILES: Final = ("accounts", "journal", "history", "ledger", "checkpoint", "watcher")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
