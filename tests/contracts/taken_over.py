@@ -1,6 +1,7 @@
 """What stores hand over, as books hold it that took the columns over."""
 
 from nightbell.account.book import Keys, People
+from nightbell.account.packed import halves, id_bytes
 from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson
 from nightbell.follow.book import FollowBook
 from nightbell.follow.follow import Follow
@@ -21,8 +22,8 @@ def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
     return [key for person in people_in(loaded) for key in keys.of_person(person.person.id)]
 
 
-def follows_in(loaded: LoadedFollows) -> list[Follow]:
+def follows_in(loaded: LoadedFollows, *sharers: str) -> list[Follow]:
     """Follows, ended ones too."""
     book = FollowBook()
-    book.load(loaded.follows)
+    book.load(loaded.follows, halves(b"".join(id_bytes(person) for person in sharers)))
     return list(book.some(range(book.next_number)))

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from nightbell.account.book import Keys, People
 from nightbell.account.index import Index
-from nightbell.account.packed import packed_keys, packed_people
+from nightbell.account.packed import halves, id_bytes, id_halves, packed_keys, packed_people
 from nightbell.account.person import Person, folded
 from nightbell.account.ports import StoredKey, StoredPerson
 from nightbell.account.texts import TEXT_END, text_key, text_keys
@@ -111,7 +111,12 @@ def test_people_are_found_however_they_came_in(people: list[tuple[str, bool, boo
         assert book.password(person.id) == one.password
         assert person.sharer < 0 or book.sharer(person.sharer) == person
     assert list(book.everybody()) == [one.person for one in stored]
-    assert book.sharers().tolist() == [one.person.sharer for one in stored if one.person.sharer >= 0]
+    ids = book.sharer_ids().tolist()
+    for one in stored:
+        if one.person.sharer >= 0:
+            assert tuple(ids[one.person.sharer]) == id_halves(one.person.id)
+    numbers = [one.person.sharer for one in stored if one.person.sharer >= 0]
+    assert book.sharers_but(np.array(numbers[::2] + [999], np.int64)) == numbers[1::2]
     for nobody in (uuid_of(10_000), "", "dan", "-" * 36, "g" * 32, "00000000-0000-0000-0000-000000000000"):
         assert book.person(nobody) is None
     assert book.named("somebody who is not there") is None
@@ -174,6 +179,9 @@ def follow_of(number: int, state: FollowState, *, told: bool = True, metric: boo
     )  # fmt: skip
 
 
+SHARERS = halves(b"".join(id_bytes(uuid_of(number)) for number in range(7)))
+"""Their ids, as the accounts have them."""
+
 STATES = st.lists(st.sampled_from(list(FollowState)), max_size=40)
 
 
@@ -181,7 +189,7 @@ STATES = st.lists(st.sampled_from(list(FollowState)), max_size=40)
 def test_follows_are_found_by_both_people(states: list[FollowState], at_once: int, later: list[int]) -> None:
     follows = [follow_of(n, state, metric=n % 5 == 0) for n, state in enumerate(states)]
     book = FollowBook()
-    book.load(packed_follows(follows[:at_once]))
+    book.load(packed_follows(follows[:at_once]), SHARERS)
     for one in follows[at_once:]:
         book.put(one)
     for n in later:
@@ -213,7 +221,7 @@ def test_every_follow_that_the_journal_knows_otherwise_is_suspected(
 ) -> None:
     follows = [follow_of(n, state) for n, state in enumerate(states)]
     book, known = FollowBook(), KnownFacts()
-    book.load(packed_follows(follows))
+    book.load(packed_follows(follows), SHARERS)
     for follow, change in zip(follows, changes + ["same"] * len(follows), strict=False):
         said = standing(follow, "UTC", by="", at_ms=0)
         if not isinstance(said, Standing) or change == "unknown":
@@ -254,7 +262,7 @@ FIRST = _first()
 
 def test_what_ended_in_the_alarms_table_is_told_again_if_the_store_says_it_goes_on() -> None:
     book, tellings = FollowBook(), Tellings()
-    book.load(packed_follows([follow_of(0, FollowState.ACTIVE)]))
+    book.load(packed_follows([follow_of(0, FollowState.ACTIVE)]), SHARERS)
     tellings.set(FollowSet(**msgspec.structs.asdict(FIRST)))
     columns = book.columns(lambda _: "UTC")
     assert tellings.suspects(columns).tolist() == []

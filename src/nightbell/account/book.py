@@ -143,9 +143,17 @@ class People:
         row = self._row(high, low)
         return None if row == NO_ROW else self._table["sharer"].item(row)
 
-    def sharers(self) -> NDArray[np.int64]:
-        """All sharer numbers, ascending."""
-        return np.flatnonzero(self._of_sharer.used("row") != NO_ROW)
+    def sharer_ids(self) -> NDArray[np.uint64]:
+        """The person id of each sharer as two numbers, by sharer number, shape (n, 2); 0 for none."""
+        rows = self._of_sharer.used("row")
+        ids = np.column_stack((self._table.used("id_high"), self._table.used("id_low")))
+        return np.where((rows != NO_ROW)[:, None], ids[rows], np.uint64(0)) if len(ids) else ids
+
+    def sharers_but(self, known: NDArray[np.int64]) -> list[int]:
+        """All sharer numbers that are not among these, ascending."""
+        left = self._of_sharer.used("row") != NO_ROW
+        left[known[known < len(left)]] = False
+        return np.flatnonzero(left).tolist()
 
     def everybody(self) -> Iterator[Person]:
         """All of them."""

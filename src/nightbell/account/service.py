@@ -71,6 +71,7 @@ class Accounts:
         self._journal = journal
         self._passwords = passwords
         self._people = People()
+        self.sharer_ids = self._people.sharer_ids
         self._keys = Keys()
         self._grants = Grants(folder, asyncio.Lock())
         self._patience = Patience()
@@ -440,7 +441,7 @@ class Accounts:
         Raises:
             PlatformError: The journal did not take one.
         """
-        missing = np.setdiff1d(self._people.sharers(), known).tolist()
+        missing = self._people.sharers_but(known)
         await self._tell_many(missing, now_ms)
         return len(missing)
 

@@ -217,7 +217,7 @@ class Platform:
             self.journal, None if whole else lambda: known_facts(self.accounts, self.follows)
         )
         unkept = self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
-        self.history.restore(self._remembered(self.journal.replay(replay_after)))
+        self.history.restore(self._remembered(self.journal.replay(replay_after, facts=False)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
             _log.warning("journal.recovered", what=sentence)
         for (_, source), offset_ms in self.evaluation.clock_offsets().items():

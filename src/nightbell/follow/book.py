@@ -68,23 +68,28 @@ class FollowBook:
         """Never give out numbers up to this one."""
         self._table.reach(upto)
 
-    def load(self, packed: PackedFollows) -> None:
-        """Take over everything that is stored; the book must be empty."""
+    def load(self, packed: PackedFollows, sharer_ids: NDArray[np.uint64]) -> None:
+        """Take over everything that is stored; the book must be empty.
+
+        Args:
+            packed: The follows.
+            sharer_ids: Person ids by sharer number, as two numbers each.
+        """
         assert not self._table.count
         if not len(packed.numbers):
             return
         ids, numbers = halves(packed.ids), packed.numbers
-        rows = self._load_people(np.concatenate([halves(packed.sharers), halves(packed.followers)]))
-        rows = rows.reshape(2, -1)
+        rows = self._load_people(np.concatenate([sharer_ids, halves(packed.followers)]))
+        sharers, followers = rows[: len(sharer_ids)], rows[len(sharer_ids) :]
         limits = np.array([self._limits_row(one) for one in packed.limit_sets], np.int32)
         table = self._table
         table.reach(int(numbers.max()))
         columns = {
             "id_high": ids[:, 0],
             "id_low": ids[:, 1],
-            "sharer": rows[0],
+            "sharer": sharers[packed.sharer_numbers],
             "sharer_number": packed.sharer_numbers,
-            "follower": rows[1],
+            "follower": followers,
             "state": packed.states,
             "may_see_graph": packed.may_see_graph,
             "may_be_told": packed.may_be_told,

@@ -19,9 +19,8 @@ class PackedFollows(NamedTuple):
 
     Attributes:
         numbers: Their numbers.
-        ids: Their ids, as 16 bytes each; so are `sharers` and `followers`.
-        sharers: Person ids.
-        sharer_numbers: Sharer numbers.
+        ids: Their ids, as 16 bytes each; so are `followers`.
+        sharer_numbers: Sharer numbers; who they are the accounts know.
         followers: Person ids.
         states: Places in `STATES`.
         may_see_graph: Permissions.
@@ -34,7 +33,6 @@ class PackedFollows(NamedTuple):
 
     numbers: NDArray[np.int32]
     ids: bytes
-    sharers: bytes
     sharer_numbers: NDArray[np.int32]
     followers: bytes
     states: NDArray[np.int8]
@@ -53,7 +51,6 @@ def packed_follows(follows: Iterable[Follow]) -> PackedFollows:
     return PackedFollows(
         numbers=np.array([one.number for one in some], np.int32),
         ids=b"".join(id_bytes(one.id) for one in some),
-        sharers=b"".join(id_bytes(one.sharer) for one in some),
         sharer_numbers=np.array([one.sharer_number for one in some], np.int32),
         followers=b"".join(id_bytes(one.follower) for one in some),
         states=np.array([STATES.index(one.state) for one in some], np.int8),

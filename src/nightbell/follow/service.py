@@ -72,7 +72,7 @@ class Follows:
             PlatformError: The store cannot be read.
         """
         loaded = await self._store.load()
-        self._book.load(loaded.follows)
+        self._book.load(loaded.follows, self._accounts.sharer_ids())
         for invitation in loaded.invitations:
             self._invitations.put(invitation)
         self._accounts.subscribe(self._person_changed)

@@ -50,8 +50,11 @@ def encode(group: Group) -> bytes:
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def decode(record: bytes) -> Group | Damaged:
-    """Unpack a record, or say why it cannot be trusted. The readings are a read-only view of the record."""
+def decode(record: bytes, *, facts: bool = True) -> Group | Damaged:
+    """Unpack a record, or say why it cannot be trusted. The readings are a read-only view of the record.
+
+    Without `facts` they are left out: for whoever looks at readings only, of a day with millions of facts.
+    """
     if len(record) < _HEADER.size + _CHECKSUM.size:
         return Damaged("it is too short")
     (checksum,) = _CHECKSUM.unpack_from(record, len(record) - _CHECKSUM.size)
@@ -65,11 +68,11 @@ def decode(record: bytes) -> Group | Damaged:
     if facts_end + count * READING_DTYPE.itemsize + _CHECKSUM.size != len(record):
         return Damaged("its lengths do not fit")
     try:
-        facts = _DECODER.decode(memoryview(record)[_HEADER.size : facts_end])
+        found = _DECODER.decode(memoryview(record)[_HEADER.size : facts_end]) if facts else ()
     except msgspec.DecodeError:
         return Damaged("its facts cannot be read")
     readings = np.frombuffer(record, READING_DTYPE, count, facts_end)
-    return Group(seq, recorded_ms, facts, readings, tick_ms)
+    return Group(seq, recorded_ms, found, readings, tick_ms)
 
 
 def fact_size(fact: AnyFact) -> int:

@@ -57,8 +57,8 @@ class JournalStore(Protocol):
         """
         ...
 
-    def replay(self, after_seq: int) -> Iterator[Group]:
-        """Groups above `after_seq`, oldest first, a few in memory at a time.
+    def replay(self, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
+        """Groups above `after_seq`, oldest first, a few in memory at a time; without `facts`, none of those.
 
         A damaged file met on the way is set aside and read as far as it can be, so only before the first
         `append`.

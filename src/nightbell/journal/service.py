@@ -262,10 +262,10 @@ class Journal:
         """When late readings come again that were not let in."""
         return self._measures.again_s("backfill", self._backfill.waiting, readings, self._loop.time())
 
-    def replay(self, after_seq: int) -> Iterator[Group]:
-        """Groups above `after_seq`, oldest first, streamed. Before `begin` only."""
+    def replay(self, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
+        """Groups above `after_seq`, oldest first, streamed; without `facts`, none. Before `begin` only."""
         assert self._beat_timer is None
-        return self._store.replay(after_seq)
+        return self._store.replay(after_seq, facts=facts)
 
     def recovery(self) -> Recovery:
         """What `start` found, and what replay has found since."""

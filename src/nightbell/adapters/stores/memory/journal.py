@@ -54,13 +54,13 @@ class MemoryJournalStore:
         self.disk.days.setdefault(day, {})[group.seq] = encode(group)
         self.disk.highest_seq = group.seq
 
-    def replay(self, after_seq: int) -> Iterator[Group]:
+    def replay(self, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
         """As the port says."""
         for day in sorted(self.disk.days):
             records = self.disk.days[day]
             for seq in sorted(records):
                 if seq > after_seq:
-                    group = decode(records[seq])
+                    group = decode(records[seq], facts=facts)
                     if isinstance(group, Damaged):
                         self._lose(day, seq, group.reason)
                     else:

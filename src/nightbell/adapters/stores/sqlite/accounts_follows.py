@@ -25,8 +25,8 @@ _decoder: Final = msgspec.json.Decoder(Limits)
 _STATE: Final = " ".join(f"WHEN '{state.value}' THEN {place}" for place, state in enumerate(STATES))
 
 _FOLLOWS: Final = f"""
-    SELECT max(number), group_concat(number, ' '), group_concat(id, ''), group_concat(sharer, ''),
-        group_concat(sharer_number, ' '), group_concat(follower, ''),
+    SELECT max(number), group_concat(number, ' '), group_concat(id, ''), group_concat(sharer_number, ' '),
+        group_concat(follower, ''),
         group_concat((CASE state {_STATE} END) * 4 + may_see_graph * 2 + may_be_told, ' '),
         group_concat(limit_set, ' '), group_concat(since_ms, ' ')
     FROM (SELECT * FROM follow WHERE number > ? ORDER BY number LIMIT ?)"""
@@ -121,14 +121,11 @@ def _load(connection: sqlite3.Connection) -> LoadedFollows:
 def _follows(connection: sqlite3.Connection) -> PackedFollows:
     sets = connection.execute("SELECT id, content FROM limit_set ORDER BY id").fetchall()
     limit_ids = np.array([number for number, _ in sets], np.int64)
-    taken, ids, sharers, sharer_numbers, followers, stands, limits, since_ms = packed_columns(
-        connection, _FOLLOWS
-    )
+    taken, ids, sharer_numbers, followers, stands, limits, since_ms = packed_columns(connection, _FOLLOWS)
     how = numbers(stands, np.int8)
     return PackedFollows(
         numbers=numbers(taken, np.int32),
         ids=ids_of_texts("".join(ids)),
-        sharers=ids_of_texts("".join(sharers)),
         sharer_numbers=numbers(sharer_numbers, np.int32),
         followers=ids_of_texts("".join(followers)),
         states=how >> 2,

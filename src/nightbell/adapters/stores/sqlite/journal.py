@@ -120,14 +120,14 @@ class SqliteJournalStore:
             self._last_seq = group.seq
             self._next_seq = group.seq + 1
 
-    def replay(self, after_seq: int) -> Iterator[Group]:
+    def replay(self, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
         """As the port says."""
         read = 0  # newest group read, 0 before the first: what was expired is not missing
         for index in range(len(self._files)):
             saved = False
             while self._files[index].high > max(after_seq, read):
                 try:
-                    for group in self._read(self._files[index], max(after_seq, read)):
+                    for group in self._read(self._files[index], max(after_seq, read), facts=facts):
                         self._note_missing(read, group.seq)
                         read = group.seq
                         yield group
@@ -300,11 +300,11 @@ class SqliteJournalStore:
                 # If the disk fails here too: what was confirmed is on it, and the next start recovers it.
                 connection.close()
 
-    def _read(self, file: _File, after_seq: int) -> Iterator[Group]:
+    def _read(self, file: _File, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
         try:
             connection = segment.connect(file.path)
             try:
-                yield from segment.read(connection, after_seq)
+                yield from segment.read(connection, after_seq, facts=facts)
             finally:
                 connection.close()
         except sqlite3.DatabaseError as error:

@@ -231,14 +231,14 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
 
 
-def sound(seq: int, packed: bytes) -> Group:
+def sound(seq: int, packed: bytes, *, facts: bool = True) -> Group:
     """Decode a record.
 
     Raises:
         UnreadableError: It is damaged, or another's.
         StoreFailedError: A newer version wrote it: nothing is wrong with it, and it must not be set aside.
     """
-    group = decode(packed)
+    group = decode(packed, facts=facts)
     if isinstance(group, Damaged) and group.newer:
         detail = f"a newer Nightbell wrote record {seq}: {group.reason}. Use that one"
         raise StoreFailedError(Fault.OTHER, detail, f"record {seq}")
@@ -249,7 +249,7 @@ def sound(seq: int, packed: bytes) -> Group:
     return group
 
 
-def read(connection: sqlite3.Connection, after_seq: int) -> Iterator[Group]:
+def read(connection: sqlite3.Connection, after_seq: int, *, facts: bool = True) -> Iterator[Group]:
     """Groups of one file above `after_seq`, in order, a few at a time.
 
     Raises:
@@ -261,7 +261,7 @@ def read(connection: sqlite3.Connection, after_seq: int) -> Iterator[Group]:
             "SELECT seq, packed FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, _CHUNK)
         ).fetchall()
         for seq, packed in rows:
-            yield sound(seq, packed)
+            yield sound(seq, packed, facts=facts)
         if len(rows) < _CHUNK:
             return
         after_seq = rows[-1][0]
