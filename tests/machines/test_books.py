@@ -116,7 +116,7 @@ def test_people_are_found_however_they_came_in(people: list[tuple[str, bool, boo
         if one.person.sharer >= 0:
             assert tuple(ids[one.person.sharer]) == id_halves(one.person.id)
     numbers = [one.person.sharer for one in stored if one.person.sharer >= 0]
-    assert book.sharers_but(np.array(numbers[::2] + [999], np.int64)) == numbers[1::2]
+    assert book.sharers_but(np.array([*numbers[::2], 999], np.int64)) == numbers[1::2]
     for nobody in (uuid_of(10_000), "", "dan", "-" * 36, "g" * 32, "00000000-0000-0000-0000-000000000000"):
         assert book.person(nobody) is None
     assert book.named("somebody who is not there") is None

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nightbell.account.identity import Identity
+from nightbell.account.grants import Grant
+from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, PUBLISH, Identity
 from nightbell.account.index import Index
 from nightbell.account.packed import (
     SCOPES,
@@ -48,6 +49,7 @@ _KEYS: Final = (
     ("label_start", np.int64, 0),
     ("label_size", np.int32, 0),
 )
+_FOLLOW_ONLY: Final = frozenset({FOLLOW})
 _HASHES: Final = (("hash", np.uint64, 0),)
 _HASH: Final = Struct(">4Q")
 _HASH_WORDS: Final = 4
@@ -312,7 +314,8 @@ class Keys:
         )
 
 
-def identity_of(person: Person, scopes: frozenset[str], credential: int, *, publishes: bool) -> Identity:
-    """What a credential of this person may do now; only a sharer publishes."""
-    sharer = person.sharer if publishes else NOT_A_SHARER
-    return Identity(person.id, scopes, sharer, credential)
+def identity_of(person: Person, grant: Grant) -> Identity:
+    """What a device with this grant may do now; only a sharer publishes."""
+    publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
+    scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
+    return Identity(person.id, scopes, person.sharer if publishes else NOT_A_SHARER, grant.credential)

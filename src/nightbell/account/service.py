@@ -15,8 +15,8 @@ from nightbell.account.book import Keys, People, identity_of
 from nightbell.account.checks import check_email, check_webhook, check_zone, checked_name
 from nightbell.account.counts import SignInCounts
 from nightbell.account.grant_service import Grants
-from nightbell.account.grants import Grant, renew_ms
-from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, KEY_SCOPES, PUBLISH, Identity
+from nightbell.account.grants import renew_ms
+from nightbell.account.identity import KEY_SCOPES, PUBLISH, Identity
 from nightbell.account.packed import id_text
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, changed, folded
@@ -49,7 +49,6 @@ RESERVED_AT_ONCE: Final = 256
 TOLD_AT_ONCE: Final = 500
 """Sharers handed to the journal before it is waited for: well below what its queue holds."""
 
-_FOLLOW_ONLY: Final = frozenset({FOLLOW})
 _KEY_SCOPES: Final = {scope: frozenset({scope}) for scope in KEY_SCOPES}
 
 
@@ -332,7 +331,7 @@ class Accounts:
         person = None if grant is None else self._people.person(grant.person)
         if grant is None or person is None:
             return None
-        return self._identity(person, grant)
+        return identity_of(person, grant)
 
     # Keys
 
@@ -491,11 +490,4 @@ class Accounts:
 
     def _granted(self, person_id: str, device: str, credential: int, now_ms: int) -> SignedIn:
         token, grant = self._grants.give(person_id, device, credential, now_ms)
-        return SignedIn(
-            token, grant.expires_ms, renew_ms(grant), self._identity(self._known(person_id), grant)
-        )
-
-    def _identity(self, person: Person, grant: Grant) -> Identity:
-        publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
-        scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
-        return identity_of(person, scopes, grant.credential, publishes=publishes)
+        return SignedIn(token, grant.expires_ms, renew_ms(grant), identity_of(self._known(person_id), grant))
