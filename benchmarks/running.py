@@ -31,7 +31,12 @@ from benchmarks.processes import (
     telling_its_port,
 )
 from benchmarks.size import RATE, Measured, Say, Size
-from nightbell.app.furnish import first_follower
+from nightbell.app.furnish import (
+    FOLLOWER_GRANTS_MAX,
+    FOLLOWS_EACH,
+    SHARERS_TO_FOLLOWER,
+    first_follower,
+)
 from nightbell.words.clock import SystemClock
 
 LIVE_P99_MS_MAX: Final = 25.0
@@ -44,6 +49,9 @@ RSS_MB_MAX: Final = 2_000.0
 START_S_MAX: Final = 15.0
 ALARMS_PER_S_MIN: Final = 35.0
 LOW_MGDL: Final = 48
+SHARERS_WITH_A_SCREEN: Final = FOLLOWER_GRANTS_MAX * SHARERS_TO_FOLLOWER // FOLLOWS_EACH
+"""Of so many sharers, the first ones, a follower holds a grant, so that a screen can be opened."""
+
 SETTLE_S: Final = 3.0
 """After streams have opened: their first snapshots are written, heartbeats go on."""
 CORES: Final = 2
@@ -88,7 +96,7 @@ def running(name: str, size: Size) -> Iterator[Run]:
     shutil.copytree(house(size.sharers), folder)
     began = time.monotonic()
     with platform(folder) as (child, port):
-        prove_evaluates(folder, port, size.sharers - 1)
+        prove_evaluates(folder, port, min(size.sharers, SHARERS_WITH_A_SCREEN) - 1)
         run = Run(folder, Sharers(folder / "tokens"), child, port, time.monotonic() - began)
         child.until_quiet()
         yield run
