@@ -102,9 +102,7 @@ def files_of(data: Path) -> Files:
     with closing(sqlite3.connect(data / "ledger.sqlite")) as ledger:
         alarms = ledger.execute("SELECT id, sharer, opened_ms, resolved_ms FROM alarm WHERE family = 'low'")
         notices = ledger.execute("SELECT id, alarm, step, follow, follower, urgent FROM notification")
-        return Files(
-            held, torn, tuple(Alarm(*row) for row in alarms), tuple(Notice(*row) for row in notices)
-        )
+        return Files(held, torn, tuple(Alarm(*row) for row in alarms), tuple(Notice(*row) for row in notices))
 
 
 def _few(found: Iterable[str]) -> list[str]:

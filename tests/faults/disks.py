@@ -85,9 +85,7 @@ async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
                 "fdatasync,fsync:delay_exit=500000",
             )
         ):
-            async with tampered(
-                load.platform.process, inject, paths=(), trace=folder / f"trace-{number}"
-            ):
+            async with tampered(load.platform.process, inject, paths=(), trace=folder / f"trace-{number}"):
                 load.note(inject)
                 await asyncio.sleep(4)
                 said = load.health()

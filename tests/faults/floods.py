@@ -54,7 +54,11 @@ async def flood(size: Size, folder: Path, seed: int) -> Outcome:
         broken.append(f"live p99 was {p99_s:.2f} s")
     if rise > MEMORY_RISE_MAX:
         broken.append(f"memory rose by {rise:.0%}")
-    figures = {"late_readings": size.flooders * UPLOADS * HALF_HOUR * 2.0, "live_p99_s": p99_s, "memory_rise": rise}
+    figures = {
+        "late_readings": size.flooders * UPLOADS * HALF_HOUR * 2.0,
+        "live_p99_s": p99_s,
+        "memory_rise": rise,
+    }
     return of(verdict, figures, *broken)
 
 

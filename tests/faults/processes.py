@@ -5,6 +5,7 @@ import contextlib
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +36,26 @@ async def kill_nine(size: Size, folder: Path, seed: int) -> Outcome:
     return of(verdict, figures)
 
 
+def _lives(load: Load) -> int:
+    """How often its door was opened."""
+    return sum(bool(OPEN.search(line)) for line in load.platform.said)
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():
+            await asyncio.sleep(0.05)
+
+
 async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
     """The event loop stands in one system call and returns not: the platform begins anew by itself."""
     if not can_attach():
         return Outcome({}, skipped="needs strace and the right to attach it")
     async with loaded(folder, sharers=80, phones=3, seed=seed) as load:
         await asyncio.sleep(1)
-        lives = sum(bool(OPEN.search(line)) for line in load.platform.said)
         # A fixed address, so that the one that takes over answers where the phones knock.
         await load.strike("a fixed port")
-        lives += 1
+        lives = _lives(load)
         calls = "epoll_wait,epoll_pwait"
         tracing = await asyncio.create_subprocess_exec(
             str(STRACE), "-o", str(folder / "trace"), "-e", f"trace={calls}",
@@ -53,18 +64,19 @@ async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
         )  # fmt: skip
         begun = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while sum(bool(OPEN.search(line)) for line in load.platform.said) <= lives:
-                    await asyncio.sleep(0.05)
+            # A tracer holds even a thread that is to end: it lets go once the platform has said that it ends.
+            await _until(lambda: any(b"platform.stuck" in line for line in load.platform.said))
+            noticed_s = time.monotonic() - begun
         finally:
             with contextlib.suppress(ProcessLookupError):
                 tracing.kill()
             await tracing.wait()
+        await _until(lambda: _lives(load) > lives)
         away_s = time.monotonic() - begun
         load.note("the loop stood", int(away_s * 1000))
         await asyncio.sleep(2)
         verdict = await load.end()
-    return of(verdict, {"open_again_s": away_s})
+    return of(verdict, {"noticed_s": noticed_s, "open_again_s": away_s})
 
 
 async def stopped(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
@@ -77,7 +89,7 @@ async def stopped(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG0
         process.send_signal(signal.SIGCONT)
         load.note("stopped", 12_000)
         await asyncio.sleep(3)
-        lives = sum(bool(OPEN.search(line)) for line in load.platform.said)
+        lives = _lives(load)
         verdict = await load.end()
     broken = () if lives == 1 else ("it ended itself after a stop",)
     return of(verdict, {"stopped_s": 12}, *broken)
