@@ -5,6 +5,8 @@
 Each run keeps its history and its files under `build/faults/` if anything was broken.
 """
 
+# ruff: noqa: T201 a report is printed
+
 import argparse
 import asyncio
 import json

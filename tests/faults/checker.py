@@ -2,9 +2,9 @@
 
     python -m tests.faults.checker HISTORY DATA
 
-It runs when the platform has ended, in a process of its own, and knows of the product only how a record lies on
-the disk. What must ring it decides by a rule of its own: a reading of at most 54 mg/dL that was acknowledged while
-it was the newest of its sharer. Prints a JSON document; ends with 1 if anything was not kept.
+It runs when the platform has ended, in a process of its own, and knows of the product only how a record lies
+on the disk. What must ring it decides by a rule of its own: a reading of at most 54 mg/dL that was
+acknowledged while it was the newest of its sharer. Prints a JSON document; ends with 1 if anything was not kept.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ from nightbell.journal.packing import Damaged, decode
 from tests.faults.record import Acked, Heard, House, Line, Sent, Shown, lines
 
 MUST_RING_MGDL: Final = 54
-"""Source: the consensus on level 2 hypoglycaemia, below 54 mg/dL (3.0 mmol/L); the product's own limit is higher."""
+"""Source: level 2 hypoglycaemia, below 54 mg/dL (3.0 mmol/L); the product's own limit is higher."""
 
 OPENS_WITHIN_MS: Final = 60_000
 """How long after its acknowledgement a low's alarm may open: hours of slack on a slow machine are no miss."""

@@ -37,7 +37,7 @@ FILES: Final = ("journal", "history.sqlite", "ledger.sqlite", "accounts.sqlite",
 
 
 async def calls(size: Size, folder: Path, seed: int) -> Outcome:
-    """Every n-th call of one writer fails for a while, then works again; writer, call, error and n by chance."""
+    """Every n-th call of one writer fails for a while, then works again; which, how and when by chance."""
     if not can_attach():
         return Outcome({}, skipped="needs strace and the right to attach it")
     chance = random.Random(seed)
@@ -73,7 +73,7 @@ async def calls(size: Size, folder: Path, seed: int) -> Outcome:
 
 
 async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
-    """Every write to any file finds no room, then a disk that may only be read, then syncs of half a second."""
+    """Every write finds no room, then a disk that may only be read, then syncs of half a second."""
     if not can_attach():
         return Outcome({}, skipped="needs strace and the right to attach it")
     broken = []
@@ -116,9 +116,8 @@ async def damaged(size: Size, folder: Path, seed: int) -> Outcome:
         for name in FILES:
             place = folder / f"{name}-{round_number}"
             place.mkdir()
-            async with loaded(place, sharers=40, phones=4, seed=seed + round_number) as load:
-                await asyncio.sleep(2)
-                load.over = True
+            async with loaded(place, sharers=40, phones=2, seed=seed + round_number) as load:
+                await asyncio.sleep(0.5)
                 await load.settle()
                 port = load.platform.port
                 await load.platform.kill(signal.SIGTERM)

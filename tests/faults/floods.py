@@ -32,7 +32,7 @@ POISON: Final = {
 
 
 async def flood(size: Size, folder: Path, seed: int) -> Outcome:
-    """Half an hour of a minute's readings, six times over, from every phone at once; again while that drains."""
+    """Half an hour of readings, six times over, from every phone at once; again while that drains."""
     async with loaded(folder, sharers=300 + size.flooders, phones=4, seed=seed) as load:
         await asyncio.sleep(2)
         pid = load.platform.process.pid

@@ -1,4 +1,4 @@
-"""A house under load: phones that repeat until they are acknowledged, and a screen, all written into the history."""
+"""A house under load: phones that repeat until they are acknowledged, and a screen, all in the history."""
 
 import asyncio
 import contextlib

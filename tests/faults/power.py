@@ -1,9 +1,9 @@
 """Power cuts: the files as they may lie on the disk at any instant, rebuilt from a trace of the system calls.
 
-While the platform runs under load, strace writes down every write to its files, with what was written, and every
-sync. A power cut at an instant then leaves: all that a finished sync of that file covers, and of each later write
-all, nothing, or some of its sectors, as chance has it. Names (made, renamed, deleted) are taken as kept in order,
-as journaling file systems do. The shared-memory files are lost: SQLite makes them anew.
+While the platform runs under load, strace writes down every write to its files, with what was written, and
+every sync. A power cut at an instant then leaves: all that a finished sync of that file covers, and of each
+later write all, nothing, or some of its sectors, as chance has it. Names (made, renamed, deleted) are taken as
+kept in order, as journaling file systems do. The shared-memory files are lost: SQLite makes them anew.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ def changes(trace: Path, folder: Path) -> Iterator[Change]:
                 yield change
 
 
-def _change(at_ms: float, call: str) -> Change | None:
+def _change(at_ms: float, call: str) -> Change | None:  # noqa: PLR0911 one for each call
     if found := _WRITE.match(call):
         if found[1] == "write":
             return None  # small files made whole, then renamed: they are copied as they are
@@ -164,7 +164,7 @@ def lay_out(left: dict[str, bytes], source: Path, target: Path) -> None:
 
 
 def unsound(folder: Path, acked: set[tuple[int, int, int]]) -> Iterator[str]:
-    """What a cut broke: an acknowledged reading that is gone, a torn record taken, a file that does not open."""
+    """What a cut broke: acknowledged readings that are gone, torn records, files that do not open."""
     held, torn = journal_of(folder / "journal")
     yield from (f"torn: {found}" for found in torn)
     gone = [reading for reading in acked if not held[reading]]
@@ -181,6 +181,7 @@ async def _starts(folder: Path) -> str:
     """Why a platform does not start well on these files; empty if it does."""
     platform = RealPlatform(folder)
     await platform.start()
+    health = platform.ask("health", Nothing(), Health)
     try:
         async with asyncio.timeout(60):
             while not (health := platform.ask("health", Nothing(), Health)).well:
@@ -208,7 +209,7 @@ async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
         await load.platform.start(port, under=under)
         await asyncio.sleep(LOAD_S)
         verdict = await load.end()
-    done = [change for change in changes(trace, load.data)]
+    done = list(changes(trace, load.data))
     acked = [line for line in lines(load.history) if isinstance(line, Acked)]
     chance = random.Random(seed)
     at = sorted(chance.sample(range(len(done)), min(size.cuts, len(done))))

@@ -1,4 +1,4 @@
-"""Faults of the process and of its connections: killed, half dead, screens that come and go, hours of both."""
+"""Faults of the process and its connections: killed, half dead, screens that come and go, all at length."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
 
 
 async def stopped(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
-    """SIGSTOP for longer than the watchdog's patience, then on: as after sleep, nothing ends and all rings."""
+    """SIGSTOP for longer than the watchdog bears, then on: as after sleep, nothing ends and all rings."""
     async with loaded(folder, sharers=60, phones=3, seed=seed) as load:
         await asyncio.sleep(1)
         process = load.platform.process

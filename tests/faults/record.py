@@ -1,4 +1,4 @@
-"""The history of a run: JSON lines, one for each thing that was seen from outside. All that load and checker share.
+"""The history of a run: JSON lines, one for each thing seen from outside. All that load and checker share.
 
 A line is written at once and never changed. Times are this machine's, epoch milliseconds.
 """

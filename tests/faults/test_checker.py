@@ -38,7 +38,7 @@ def files(
 
 
 def without(kind: type[Line], sharer: int) -> list[Line]:
-    return [line for line in HISTORY if not (isinstance(line, kind) and line.sharer == sharer)]  # type: ignore[union-attr,arg-type]
+    return [line for line in HISTORY if not (isinstance(line, kind) and line.sharer == sharer)]  # type: ignore[union-attr]
 
 
 def test_a_run_in_which_all_was_kept_is_found_so_though_a_ring_was_heard_twice() -> None:
