@@ -4,7 +4,7 @@
 
 It runs when the platform has ended, in a process of its own, and knows of the product only how a record lies
 on the disk. What must ring it decides by a rule of its own: a reading of at most 54 mg/dL that was
-acknowledged while it was the newest of its sharer. Prints a JSON document; ends with 1 if anything was not kept.
+acknowledged while it was the newest of its sharer. Prints a JSON document; ends with 1 if anything was lost.
 """
 
 import sqlite3

@@ -97,10 +97,12 @@ async def stopped(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG0
 
 async def reconnects(size: Size, folder: Path, seed: int) -> Outcome:
     """The screen's connection breaks again and again; with the id of the last it heard it misses nothing."""
-    async with loaded(folder, sharers=20 + size.reconnects // 8, phones=4, seed=seed) as load:
+    chance = random.Random(seed)
+    async with loaded(folder, sharers=120, phones=4, seed=seed) as load:
         load.screen_pause_s = 0
         while load.reconnects < size.reconnects:
-            await asyncio.sleep(0.01)
+            # Long enough for a snapshot to get through, now and then.
+            await asyncio.sleep(chance.uniform(0, 0.04))
             load.drop_screen()
         count = load.reconnects
         load.screen_pause_s = 0.05
