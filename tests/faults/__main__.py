@@ -1,8 +1,8 @@
 """`make faults`: every fault in full, one after another. Prints the seed and the command that repeats each.
 
-    python -m tests.faults [--small] [--seed N] [--only FAULT]... [--minutes N] [--out FILE]
+    python -m tests.faults [--small] [--seed N] [--only FAULT]... [--minutes N] [--folder DIR]
 
-Each run keeps its history and its files under `build/faults/` if anything was broken.
+Each run keeps its history and its files under `build/faults` if anything was broken.
 """
 
 # ruff: noqa: T201 a report is printed
@@ -35,15 +35,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**8))
     parser.add_argument("--only", action="append", choices=FAULTS, default=[])
     parser.add_argument("--minutes", type=float, default=FULL.soak_s / 60, help="how long the soak is")
-    parser.add_argument("--out", type=Path, default=BUILD / "faults.json")
+    parser.add_argument("--folder", type=Path, default=BUILD, help="where runs and faults.json lie")
     asked = parser.parse_args()
     size = SMALL if asked.small else msgspec.structs.replace(FULL, soak_s=asked.minutes * 60)
-    BUILD.mkdir(parents=True, exist_ok=True)
+    asked.folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {asked.seed}", flush=True)
     found: dict[str, object] = {"seed": asked.seed, "small": asked.small}
     failed = False
     for name in asked.only or FAULTS:
-        folder = BUILD / name
+        folder = asked.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         begun = time.monotonic()
@@ -61,7 +61,7 @@ def main() -> int:
             print(f"    again: {sys.executable} -m tests.faults --only {name} --seed {asked.seed}{small}")
         else:
             shutil.rmtree(folder)
-        asked.out.write_text(json.dumps(found, indent=1))
+        (asked.folder / "faults.json").write_text(json.dumps(found, indent=1))
     return int(failed)
 
 

@@ -220,6 +220,8 @@ class Load:
                     self._take(event)
             except (OSError, EOFError):
                 self.reconnects += 1
+                if self._screen is not None:
+                    await self._screen.close()
                 await asyncio.sleep(self.screen_pause_s)
 
     async def _connect(self, last: str) -> None:

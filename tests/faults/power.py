@@ -2,7 +2,7 @@
 
 While the platform runs under load, strace writes down every write to its files, with what was written, and
 every sync. A power cut at an instant then leaves: all that a finished sync of that file covers, and of each
-later write all, nothing, or some of its sectors, as chance has it. Names (made, renamed, deleted) are taken as
+later write all, nothing, or some of its sectors, as chance has it. Names are taken as
 kept in order, as journaling file systems do. The shared-memory files are lost: SQLite makes them anew.
 """
 
