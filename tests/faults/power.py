@@ -78,7 +78,7 @@ def changes(trace: Path, folder: Path) -> Iterator[Change]:
 def _change(at_ms: float, call: str) -> Change | None:  # noqa: PLR0911 one for each call
     if found := _WRITE.match(call):
         if found[1] == "write":
-            return None  # small files made whole, then renamed: they are copied as they are
+            return None  # small files made whole, then renamed: they stay as they were before
         content = bytes.fromhex(found[3].replace("\\x", ""))
         return Change(at_ms, "write", _plain(found[2]), int(found[4]), content)
     if found := _CUT.match(call):
