@@ -3,6 +3,7 @@
 #   make up      set up what running needs, then start a demo family and its watcher
 #   make test    set up everything, then run every test, here and on every other Python found
 #   make check   what to run before every commit: under a minute
+#   make faults  every fault in full, for an hour: killed, cut off, full, damaged, flooded; docs/faults.md
 #   make bench   measure, and write build/bench.json
 
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ BASE := $(shell sh tools/find_python.sh | head -n 1 | cut -d' ' -f2-)
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench setup setup-dev lock clean format lint types contracts quick
+.PHONY: help up test check faults bench setup setup-dev lock clean format lint types contracts quick
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,6 +48,9 @@ test: $(VENV)/.ready-dev
 check: $(VENV)/.ready-dev
 	@$(MAKE) --no-print-directory -j2 --output-sync=target format lint types contracts
 	@$(MAKE) --no-print-directory quick
+
+faults: $(VENV)/.ready-dev
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(VENV)/.ready-dev
 	@$(BIN)/nightbell bench

@@ -15,6 +15,7 @@ from nightbell.app.platform import Platform
 from nightbell.app.settings import Settings
 from nightbell.app.supervisor import Supervisor
 from nightbell.app.tls import TlsFiles
+from nightbell.app.watchdog import LOOK_EVERY_S, Watchdog, end_or_begin_anew
 from nightbell.words.catalogue import catalogue
 
 YOUNG_OBJECTS_MAX: Final = (20_000, 20, 50)
@@ -75,6 +76,21 @@ def keeping_what_is_loaded() -> Iterator[None]:
         gc.enable()
 
 
+async def _feed(watchdog: Watchdog, platform: Platform) -> None:
+    """Say that the loop turns, and whether seconds are evaluated, until cancelled."""
+    before = (-1, -1)
+    while True:
+        watchdog.turned()
+        # By number and by time: a clock that was set back evaluates no later time, and groups that were not
+        # kept have no number.
+        now = (platform.evaluation.upto_seq, platform.evaluation.evaluated_tick_ms)
+        journal = platform.journal.health()
+        if now != before or (journal.failing and not journal.consumer_failures):
+            watchdog.decided()
+        before = now
+        await asyncio.sleep(LOOK_EVERY_S / 2)
+
+
 async def run_platform(
     folder: Path,
     settings: Settings,
@@ -115,6 +131,9 @@ async def run_platform(
     announce(catalogue().say("platform.open", url=platform.url))
     waiting = [asyncio.create_task(told.wait()), asyncio.create_task(platform.until_broken())]
     waiting.append(asyncio.create_task(supervisor.reassure(platform.is_deciding)))
+    watchdog = Watchdog(lambda: end_or_begin_anew(os.environ))
+    waiting.append(asyncio.create_task(_feed(watchdog, platform)))
+    watchdog.start()
     if demo:
         waiting.append(asyncio.create_task(_show(platform, announce)))
     try:
@@ -122,6 +141,7 @@ async def run_platform(
         for task in done:
             task.result()
     finally:
+        watchdog.stop()
         supervisor.stopping()
         for task in waiting:
             task.cancel()
