@@ -314,8 +314,8 @@ class Keys:
         )
 
 
-def identity_of(person: Person, grant: Grant) -> Identity:
-    """What a device with this grant may do now; only a sharer publishes."""
-    publishes = person.sharer != NOT_A_SHARER and PUBLISH in grant.scopes
+def identity_of(grant: Grant, sharer: int) -> Identity:
+    """What a device with this grant may do now; only somebody with a sharer number publishes."""
+    publishes = sharer != NOT_A_SHARER and PUBLISH in grant.scopes
     scopes = DEVICE_SCOPES if publishes else _FOLLOW_ONLY
-    return Identity(person.id, scopes, person.sharer if publishes else NOT_A_SHARER, grant.credential)
+    return Identity(grant.person, scopes, sharer if publishes else NOT_A_SHARER, grant.credential)

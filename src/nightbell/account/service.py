@@ -17,7 +17,7 @@ from nightbell.account.counts import SignInCounts
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import renew_ms
 from nightbell.account.identity import KEY_SCOPES, PUBLISH, Identity
-from nightbell.account.packed import id_text
+from nightbell.account.packed import id_halves, id_text
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, changed, folded
 from nightbell.account.ports import (
@@ -328,10 +328,8 @@ class Accounts:
         if bearer.startswith(KEY_PREFIX):
             return self._identify_key(bearer)
         grant = self._grants.holding(bearer, now_ms)
-        person = None if grant is None else self._people.person(grant.person)
-        if grant is None or person is None:
-            return None
-        return identity_of(person, grant)
+        sharer = None if grant is None else self._people.sharer_of(*id_halves(grant.person))
+        return None if grant is None or sharer is None else identity_of(grant, sharer)
 
     # Keys
 
@@ -490,4 +488,6 @@ class Accounts:
 
     def _granted(self, person_id: str, device: str, credential: int, now_ms: int) -> SignedIn:
         token, grant = self._grants.give(person_id, device, credential, now_ms)
-        return SignedIn(token, grant.expires_ms, renew_ms(grant), identity_of(self._known(person_id), grant))
+        return SignedIn(
+            token, grant.expires_ms, renew_ms(grant), identity_of(grant, self._known(person_id).sharer)
+        )
