@@ -172,9 +172,9 @@ class SqliteHistoryStore:
 
         Whenever SQLite steps, this thread lets Python's lock go and may wait 5 ms to have it back.
         """
-        columns = ", ".join(f"(SELECT packed FROM {table} WHERE sharer = ?1)" for _, table in tables)
+        columns = ", ".join(f"(SELECT packed FROM {table} WHERE sharer = ?)" for _, table in tables)
         try:
-            row = self._reading.execute(f"SELECT {columns}", (sharer,)).fetchone()
+            row = self._reading.execute(f"SELECT {columns}", (sharer,) * len(tables)).fetchone()
         except sqlite3.OperationalError as error:
             if "no such table" not in str(error):
                 raise
