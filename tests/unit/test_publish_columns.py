@@ -154,11 +154,16 @@ sent_at = st.one_of(
     st.integers(-3 * 60 * MIN, 3 * 60 * MIN).map(lambda ms: NOW + ms),
     st.sampled_from([NOW + 2 * DAY, "x"]),
 )
-uploads = st.lists(st.tuples(readings, sent_at, st.integers(0, 12 * MIN)), min_size=1, max_size=4)
+single = st.lists(reading(st.one_of(live, few), glucose_mgdl=st.integers(19, 21)), min_size=1, max_size=1)
+uploads = st.one_of(
+    st.lists(st.tuples(readings, sent_at, st.integers(0, 12 * MIN)), min_size=1, max_size=4),
+    st.lists(st.tuples(single, sent_at, st.integers(0, 12 * MIN)), min_size=1, max_size=6),
+)
 
 
 @given(uploads, st.lists(st.integers(0, 3), max_size=3))
 @example([([{"measured_at": NOW - DAY, "glucose_mgdl": 100}] * 2, None, 0)] * 2, [0])
+@example([([{"measured_at": NOW, "glucose_mgdl": 100}], None, 0)], [0])
 @example([([{"measured_at": NOW - 15 * MIN, "glucose_mgdl": 100}], None, 0)], [])
 @example(
     [([{"measured_at": NOW - 2 * DAY + n * MIN, "glucose_mgdl": 100} for n in range(50)], None, 0)], [0, 0]

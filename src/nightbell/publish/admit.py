@@ -158,6 +158,23 @@ def judge(raw: Sequence[RawReading]) -> tuple[list[Judged], list[Refused]]:
     return judged, refused
 
 
+def plain(raw: RawReading, uploader: Uploader, received_ms: int) -> Reading | None:
+    """The reading of a usual upload, by a clock that is right, as `judge` and `admit` would find it.
+
+    Usual is: whole mg/dL in range, at most 15 min old and not ahead of us, an arrow as the list has it or
+    none. None for everything else: those two decide.
+    """
+    measured_ms, level, trend = raw
+    if type(measured_ms) is not int or type(level) is not int or not _LEVEL_MIN <= level <= _LEVEL_MAX:
+        return None
+    if not 0 <= received_ms - measured_ms <= LIVE_AGE_MS_MAX:
+        return None
+    arrow = 0 if trend is None else _TRENDS_AS_SENT.get(trend) if type(trend) is str else None
+    if arrow is None:
+        return None
+    return Reading(uploader.sharer, measured_ms, received_ms, level, arrow, uploader.credential)
+
+
 def admit(
     judged: Sequence[Judged],
     refused: list[Refused],

@@ -20,7 +20,14 @@ from nightbell.publish.admit import RawReading, Reason, Uploader
 from nightbell.publish.columns import MANY, RawColumns, levels_of, levels_of_mmol, times_of, trends_of
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.ports import Durable
-from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish, Published, clock_sentence
+from nightbell.publish.service import (
+    BODY_BYTES_MAX,
+    PLAIN_ONE,
+    READINGS_MAX,
+    Publish,
+    Published,
+    clock_sentence,
+)
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import to_ms
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
@@ -119,7 +126,6 @@ _BEARER: Final = b"bearer "
 _MMOLL_ABSURD: Final = 100
 ONE_ACCEPTED: Final = DoorAnswer(200, _JSON_HEADERS, b'{"accepted":1,"duplicates":0,"refused":[]}')
 """The usual answer, the same object each time: who writes it may keep its bytes."""
-_PLAIN_ONE: Final = Published(1, 0, [], 0)
 _RETRY_AFTER_S: Final = 5
 
 
@@ -192,7 +198,7 @@ class NativeDoor:
         return self._platform_problem(error, request)
 
     def _said(self, published: Published) -> DoorAnswer:
-        if published == _PLAIN_ONE:
+        if published == PLAIN_ONE:
             return ONE_ACCEPTED
         return DoorAnswer(200, _JSON_HEADERS, _encode(self._answer(published)))
 

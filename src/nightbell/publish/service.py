@@ -10,7 +10,17 @@ import structlog
 
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all, refusal
-from nightbell.publish.admit import Admitted, Judged, RawReading, Refused, Uploader, admit, judge
+from nightbell.publish.admit import (
+    Admitted,
+    Judged,
+    RawReading,
+    Refused,
+    Uploader,
+    admit,
+    judge,
+    plain,
+    reading_key,
+)
 from nightbell.publish.clock import ClockChange, Clocks, Evidence, newest_of
 from nightbell.publish.columns import (
     MANY,
@@ -63,6 +73,10 @@ class Taken(NamedTuple):
 
     published: Published
     durable: Durable | None
+
+
+PLAIN_ONE: Final = Published(1, 0, [], 0)
+"""One reading, kept, by a clock that is right: the usual answer."""
 
 
 class Counts:
@@ -165,6 +179,10 @@ class Publish:
                 readings_max=READINGS_MAX,
             )
         self._hear(uploader.sharer, received_ms)
+        if len(raw) == 1 and not isinstance(raw, RawColumns):
+            written = self._write_plain(uploader, raw[0], sent_ms, received_ms)
+            if written is not None:
+                return Taken(PLAIN_ONE, written)
         judged, refused = _judged(raw, self._many)
         offset_ms = self._corrected_by(uploader, judged, sent_ms, received_ms) if len(judged) else 0
         live, backfill, duplicates, refused = _admitted(
@@ -189,6 +207,20 @@ class Publish:
         return Taken(
             Published(len(live) + len(backfill) + duplicates, duplicates, refused, offset_ms), durable
         )
+
+    def _write_plain(
+        self, uploader: Uploader, raw: RawReading, sent_ms: int, received_ms: int
+    ) -> Durable | None:
+        """Write the one reading of a usual upload; None if it is not usual, or not new."""
+        reading = plain(raw, uploader, received_ms)
+        if reading is None:
+            return None
+        _, measured_ms, _, level, _, _ = reading
+        if not self._clocks.plainly_right(uploader.credential, received_ms - (sent_ms or measured_ms)):
+            return None
+        if reading_key(measured_ms, level) in self._recent.known(uploader.sharer):
+            return None
+        return self._log.append(live=(reading,), backfill=())
 
     def _corrected_by(
         self, uploader: Uploader, judged: Sequence[Judged] | JudgedColumns, sent_ms: int, received_ms: int
