@@ -33,7 +33,9 @@ class Counted(NamedTuple):
 
 
 def counted(house: WebHouse) -> Counted:
-    native = NativeDoor(house.publish, identify=house.accounts.identify, words=catalogue())
+    native = NativeDoor(
+        house.publish, identify=house.accounts.identify, uploader=house.accounts.uploader, words=catalogue()
+    )
     came: list[int] = []
 
     def offer(request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:

@@ -45,7 +45,11 @@ async def served() -> AsyncIterator[Served]:
         admission = Admission(house.clock)
         house.publish._admission = house.app._admission = admission
         native = NativeDoor(
-            house.publish, identify=house.accounts.identify, words=catalogue(), admission=admission
+            house.publish,
+            identify=house.accounts.identify,
+            uploader=house.accounts.uploader,
+            words=catalogue(),
+            admission=admission,
         )
         door = Doorways(native.offer, house.clock, idle_s_max=60.0)
         server, door_socket = make_server(house.app, None, quick=door), listening("127.0.0.1", 0)

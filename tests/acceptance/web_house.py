@@ -141,7 +141,12 @@ class WebHouse:
                 answers=self.answers,
                 deliver=self.deliver,
                 board=self.hub.board,
-                door=NativeDoor(self.publish, identify=self.accounts.identify, words=words).offer,
+                door=NativeDoor(
+                    self.publish,
+                    identify=self.accounts.identify,
+                    uploader=self.accounts.uploader,
+                    words=words,
+                ).offer,
                 share=share.handle,
                 stream=Stream(
                     self.hub, identify=self.accounts.identify, access=self.access, clock=self.clock

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from nightbell.account.identity import Identity
+from nightbell.account.identity import Identity, Uploader
 from nightbell.adapters.stores.memory.journal import MemoryDisk, MemoryJournalStore
 from nightbell.alarm.service import GROUPS_WAITING_MAX, Evaluation
 from nightbell.journal.group import Group, no_readings
@@ -47,7 +47,11 @@ class Scene:
         )
         ana = Identity("ana", frozenset({"publish"}), ANA, 9)
         self.door = NativeDoor(
-            self.publish, identify=lambda *_: ana, words=catalogue(), admission=self.admission
+            self.publish,
+            identify=lambda *_: ana,
+            uploader=lambda *_: Uploader(ANA, 9),
+            words=catalogue(),
+            admission=self.admission,
         )
 
     async def post(self, *ages_min: int, **headers: str) -> DoorAnswer:

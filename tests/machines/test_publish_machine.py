@@ -12,9 +12,10 @@ from typing import TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from nightbell.account.identity import Uploader
 from nightbell.adapters.stores.memory.reading_log import MemoryLog
 from nightbell.journal.facts import ClockLearned
-from nightbell.publish.admit import RawReading, Uploader, level_of, reading_key
+from nightbell.publish.admit import RawReading, level_of, reading_key
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.recent import KEPT
 from nightbell.publish.service import Publish, Published

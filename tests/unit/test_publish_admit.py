@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightbell.publish.admit import Admitted, RawReading, Reason, Refused, Uploader, admit, judge, reading_key
+from nightbell.account.identity import Uploader
+from nightbell.publish.admit import Admitted, RawReading, Reason, Refused, admit, judge, reading_key
 from nightbell.publish.reading import Reading
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW, is_level
 from nightbell.words.trend import Trend

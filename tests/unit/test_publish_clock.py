@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightbell.publish.admit import Judged, Uploader
+from nightbell.account.identity import Uploader
+from nightbell.publish.admit import Judged
 from nightbell.publish.clock import (
     SUSPICIONS_MAX,
     ClockChange,

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from nightbell.account.identity import Uploader
 from nightbell.adapters.stores.memory.reading_log import MemoryLog
-from nightbell.publish.admit import Judged, RawReading, Uploader
+from nightbell.publish.admit import Judged, RawReading
 from nightbell.publish.clock import ClockChange, newest_of
 from nightbell.publish.columns import RawColumns, in_columns, newest_of_many
 from nightbell.publish.native import read_upload

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightbell.account.identity import Identity
+from nightbell.account.identity import Identity, Uploader
 from nightbell.adapters.stores.memory.reading_log import MemoryLog
 from nightbell.publish.admit import Reason
 from nightbell.publish.clock import ClockChange
@@ -37,7 +37,12 @@ class Door:
         self.log = MemoryLog()
         publish = Publish(self.log, clock_learned=self._clock_learned)
         self.log.subscribe(publish.consume)
-        self.native = NativeDoor(publish, identify=lambda bearer, _: PEOPLE.get(bearer), words=catalogue())
+        self.native = NativeDoor(
+            publish,
+            identify=lambda bearer, _: PEOPLE.get(bearer),
+            uploader=lambda bearer, _: Uploader(7, 3) if bearer == "ana" else None,
+            words=catalogue(),
+        )
 
     def _clock_learned(self, change: ClockChange) -> asyncio.Future[int]:
         assert change.source

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from nightbell.account.identity import Uploader
 from nightbell.adapters.stores.memory.reading_log import MemoryLog
 from nightbell.journal.facts import ClockLearned
-from nightbell.publish.admit import RawReading, Reason, Refused, Uploader
+from nightbell.publish.admit import RawReading, Reason, Refused
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.service import Publish, Published, clock_sentence
 from nightbell.words.catalogue import catalogue

@@ -30,3 +30,10 @@ class Identity(NamedTuple):
     scopes: frozenset[str]
     sharer: int
     credential: int
+
+
+class Uploader(NamedTuple):
+    """Who uploads: the sharer's number and the number of the credential used."""
+
+    sharer: int
+    credential: int

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nightbell.account.bearers import KEY_PREFIX, Bearers
 from nightbell.account.book import Keys, People, identity_of
 from nightbell.account.checks import check_email, check_webhook, check_zone, checked_name
 from nightbell.account.counts import SignInCounts
 from nightbell.account.grant_service import Grants
 from nightbell.account.grants import renew_ms
-from nightbell.account.identity import KEY_SCOPES, PUBLISH, Identity
-from nightbell.account.packed import id_halves, id_text
+from nightbell.account.identity import KEY_SCOPES, PUBLISH
 from nightbell.account.patience import Patience
 from nightbell.account.person import NOT_A_SHARER, Person, changed, folded
 from nightbell.account.ports import (
@@ -39,8 +39,6 @@ from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import Unit
 from nightbell.words.identity import new_secret, new_uuid, secret_hash
 
-KEY_PREFIX: Final = "nbk_"
-KEY_CHARS_MAX: Final = 64
 KEYS_OF_ONE_MAX: Final = 20
 LABEL_CHARS_MAX: Final = 80
 RESERVED_AT_ONCE: Final = 256
@@ -48,8 +46,6 @@ RESERVED_AT_ONCE: Final = 256
 
 TOLD_AT_ONCE: Final = 500
 """Sharers handed to the journal before it is waited for: well below what its queue holds."""
-
-_KEY_SCOPES: Final = {scope: frozenset({scope}) for scope in KEY_SCOPES}
 
 
 class Accounts:
@@ -73,6 +69,8 @@ class Accounts:
         self.sharer_ids = self._people.sharer_ids
         self._keys = Keys()
         self._grants = Grants(folder, asyncio.Lock())
+        bearers = Bearers(self._people, self._keys, self._grants)
+        self.identify, self.uploader = bearers.identify, bearers.uploader
         self._patience = Patience()
         self.sign_ins = SignInCounts()
         self._numbers = iter(range(0))
@@ -323,14 +321,6 @@ class Accounts:
         """
         await self._grants.withdraw_person(person_id, now_ms)
 
-    def identify(self, bearer: str, now_ms: int) -> Identity | None:
-        """Who this bearer is: a grant or a key that holds now. Microseconds once it was seen."""
-        if bearer.startswith(KEY_PREFIX):
-            return self._identify_key(bearer)
-        grant = self._grants.holding(bearer, now_ms)
-        sharer = None if grant is None else self._people.sharer_of(*id_halves(grant.person))
-        return None if grant is None or sharer is None else identity_of(grant, sharer)
-
     # Keys
 
     async def add_key(self, *, person_id: str, scope: str, label: str, now_ms: int) -> Key:
@@ -472,19 +462,6 @@ class Accounts:
                 await self._reserve()
                 number = next(self._numbers)
             return number
-
-    def _identify_key(self, bearer: str) -> Identity | None:
-        if len(bearer) > KEY_CHARS_MAX or not bearer.isascii():
-            return None
-        key = self._keys.opened_by(secret_hash(bearer))
-        if key is None or self._grants.is_withdrawn(key.credential):
-            return None
-        sharer = self._people.sharer_of(*key.person)
-        if sharer is None:
-            return None
-        if key.scope != PUBLISH:
-            sharer = NOT_A_SHARER
-        return Identity(id_text(*key.person), _KEY_SCOPES[key.scope], sharer, key.credential)
 
     def _granted(self, person_id: str, device: str, credential: int, now_ms: int) -> SignedIn:
         token, grant = self._grants.give(person_id, device, credential, now_ms)

@@ -282,6 +282,7 @@ class Platform:
             door=NativeDoor(
                 self.publish,
                 identify=self.accounts.identify,
+                uploader=self.accounts.uploader,
                 words=self._words,
                 admission=self.admission,
             ).offer,

@@ -11,6 +11,7 @@ from nightbell.load.gate import (
     CALM,
     HOUR_MS,
     SHED_LOWER,
+    TICKETS,
     Level,
     Load,
     Work,
@@ -78,7 +79,7 @@ class Admission:
 
     def refuses(self, work: Work, user: str | int) -> int:
         """0 if this work is let in, else in how many seconds to come again. Ask only where not `calm`."""
-        if work is Work.ALARM or (work is Work.LIVE and user in self._spared):
+        if share(self.level, work) == TICKETS or (work is Work.LIVE and user in self._spared):
             return 0
         place = ticket(user, self._clock.now_ms() // HOUR_MS)
         if admits(self.level, work, place):

@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from nightbell.account.identity import Uploader
 from nightbell.publish.reading import LIVE_AGE_MS_MAX, Reading
 from nightbell.words.glucose import (
     CENSORED_HIGH,
@@ -42,13 +43,6 @@ class Reason(StrEnum):
     SENSOR_ERROR = "sensor_error"
     TOO_OLD = "too_old"
     IN_THE_FUTURE = "in_the_future"
-
-
-class Uploader(NamedTuple):
-    """Who uploads: the sharer's number and the number of the credential used."""
-
-    sharer: int
-    credential: int
 
 
 class RawReading(NamedTuple):

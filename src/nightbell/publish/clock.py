@@ -24,7 +24,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from nightbell.publish.admit import FUTURE_MS_MAX, Judged, Uploader
+from nightbell.account.identity import Uploader
+from nightbell.publish.admit import FUTURE_MS_MAX, Judged
 from nightbell.publish.reading import LIVE_AGE_MS_MAX
 
 LATE_MS: Final = 6 * 60_000

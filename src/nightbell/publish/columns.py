@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nightbell.account.identity import Uploader
 from nightbell.publish.admit import (
     AGE_MS_MAX,
     FUTURE_MS_MAX,
     Judged,
     Reason,
     Refused,
-    Uploader,
     level_of,
     reading_key,
     trend_of,

@@ -11,12 +11,12 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from nightbell.account.identity import Identity
+from nightbell.account.identity import Identity, Uploader
 from nightbell.load.deadline import HEADER as DEADLINE
 from nightbell.load.deadline import is_over, left_ms
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all, refusal, too_late
-from nightbell.publish.admit import RawReading, Reason, Uploader
+from nightbell.publish.admit import RawReading, Reason
 from nightbell.publish.columns import MANY, RawColumns, levels_of, levels_of_mmol, times_of, trends_of
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.ports import Durable
@@ -135,6 +135,7 @@ class NativeDoor:
     Args:
         publish: The step itself.
         identify: Who a bearer is; None if nobody any more.
+        uploader: For whom a bearer publishes, which is asked first; None if `identify` is to say why not.
         words: The sentences.
         admission: Who is let in; without one, everybody.
     """
@@ -144,12 +145,14 @@ class NativeDoor:
         publish: Publish,
         *,
         identify: Callable[[str, int], Identity | None],
+        uploader: Callable[[str, int], Uploader | None],
         words: Catalogue,
         admission: Admission | None = None,
     ) -> None:
         self._admission = admission or open_to_all()
         self._publish = publish
         self._identify = identify
+        self._known_uploader = uploader
         self._words = words
 
     def offer(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
@@ -203,21 +206,26 @@ class NativeDoor:
         return DoorAnswer(200, _JSON_HEADERS, _encode(self._answer(published)))
 
     def _uploader(self, request: DoorRequest) -> Uploader:
+        """Who uploads.
+
+        Raises:
+            CallerError: NOT_SIGNED_IN, NOT_ALLOWED, or TOO_LARGE.
+        """
         authorization = request.headers.get(b"authorization", b"")
-        identity = None
+        uploader = None
         if authorization[:7].lower() == _BEARER:
             bearer = authorization[7:].strip().decode("latin-1")
-            identity = self._identify(bearer, request.received_ms)
-        if identity is None:
+            uploader = self._known_uploader(bearer, request.received_ms)
+            if uploader is None and self._identify(bearer, request.received_ms) is not None:
+                raise CallerError(ErrorCode.NOT_ALLOWED, self._words.say("publish.problem.not_allowed"))
+        if uploader is None:
             raise CallerError(ErrorCode.NOT_SIGNED_IN, self._words.say("publish.problem.not_signed_in"))
-        if "publish" not in identity.scopes or identity.sharer < 0:
-            raise CallerError(ErrorCode.NOT_ALLOWED, self._words.say("publish.problem.not_allowed"))
         announced = request.headers.get(b"content-length", b"")
         if len(request.body) > BODY_BYTES_MAX or _larger(announced):
             raise CallerError(
                 ErrorCode.TOO_LARGE, self._words.say("publish.problem.too_large", bytes=BODY_BYTES_MAX)
             )
-        return Uploader(identity.sharer, identity.credential)
+        return uploader
 
     def _answer(self, published: Published) -> UploadAnswer:
         words = self._words

@@ -8,19 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import structlog
 
+from nightbell.account.identity import Uploader
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all, refusal
-from nightbell.publish.admit import (
-    Admitted,
-    Judged,
-    RawReading,
-    Refused,
-    Uploader,
-    admit,
-    judge,
-    plain,
-    reading_key,
-)
+from nightbell.publish.admit import Admitted, Judged, RawReading, Refused, admit, judge, plain, reading_key
 from nightbell.publish.clock import ClockChange, Clocks, Evidence, newest_of
 from nightbell.publish.columns import (
     MANY,

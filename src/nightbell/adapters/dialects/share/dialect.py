@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import structlog
 
-from nightbell.account.identity import Identity
+from nightbell.account.identity import Identity, Uploader
 from nightbell.account.share import ShareCredential
 from nightbell.adapters.dialects.share import wire
 from nightbell.adapters.dialects.share.brake import HELD_MAX, HOLD_READ_MS, HOLD_WRITE_MS, WAIT_MS_MAX, Brake
@@ -33,7 +33,7 @@ from nightbell.adapters.dialects.share.faults import (
 from nightbell.adapters.dialects.share.ports import ShareAccounts, ShareReads
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all
-from nightbell.publish.admit import RawReading, Uploader
+from nightbell.publish.admit import RawReading
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish
 from nightbell.words.errors import CallerError, PlatformError
