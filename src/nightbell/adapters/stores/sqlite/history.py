@@ -36,6 +36,7 @@ class SqliteHistoryStore:
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._tables: dict[int, tuple[str, ...]] = {}
+        self._any_filed = False
         self._writing: sqlite3.Connection
         self._reading: sqlite3.Connection
 
@@ -83,6 +84,7 @@ class SqliteHistoryStore:
     def file(self, packs: Iterable[Packed], filed_ms: int) -> None:
         """As the port says."""
         with self._failing_plainly(), self._write_lock:
+            self._any_filed = True
             self._writing.execute("PRAGMA synchronous = FULL")
             try:
                 with self._transaction() as connection:
@@ -102,9 +104,10 @@ class SqliteHistoryStore:
             found: list[Packed] = []
             for some in _cut(tables):
                 found += self._packed(some, sharer)
-            filed = "SELECT block, packed FROM filed WHERE sharer = ? AND block BETWEEN ? AND ?"
-            rows = self._reading.execute(filed, (sharer, first_block, last_block)).fetchall()
-            found += [Packed(block, sharer, packed) for block, packed in rows]
+            if self._any_filed:  # a statement costs two waits for Python's lock
+                filed = "SELECT block, packed FROM filed WHERE sharer = ? AND block BETWEEN ? AND ?"
+                rows = self._reading.execute(filed, (sharer, first_block, last_block)).fetchall()
+                found += [Packed(block, sharer, packed) for block, packed in rows]
         return found
 
     def forget(self, *, before_block: int, filed_before_ms: int) -> int:
@@ -195,6 +198,7 @@ class SqliteHistoryStore:
                 block = int(match[2])
                 tables[block] = (*tables.get(block, ()), match[0])
         self._tables = tables
+        self._any_filed = bool(self._writing.execute("SELECT EXISTS (SELECT 1 FROM filed)").fetchone()[0])
 
     def _blocks(self, first: int, last: int) -> list[int]:
         """Blocks in a range of which there is a table."""
