@@ -127,6 +127,7 @@ def test_an_import_filed_twice_is_there_once(make_store: MakeStore) -> None:
     store.open()
     store.file(packs(10, 20), filed_ms=1)
     store.file(packs(20, 30), filed_ms=2)
+    assert seconds(store, 1) == [10, 20, 30]  # the first import of all, at once
     store.close()
     store = make_store()
     store.open()
