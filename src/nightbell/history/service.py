@@ -387,7 +387,7 @@ class History:
         return OpenBlock(number, sharers=sharers, rows=max(rows, sharers))
 
     def _note_newest(self, readings: NDArray[np.void], order: NDArray[np.intp]) -> None:
-        """Of readings that `order` puts in the order of sharers and time, only the last of each is looked at."""
+        """`order` puts them in the order of sharers and time: only the last of each is looked at."""
         sharer = readings["sharer"][order]
         last = np.flatnonzero(np.concatenate((sharer[1:] != sharer[:-1], [True])))
         sharer = sharer[last]

@@ -41,6 +41,7 @@ _PLAIN_TRENDS: Final[dict[object, int]] = {None: 0} | {trend.wire_name: int(tren
 _LEVELS: Final = reading_key(1000, 0)
 _NUMBERS: Final = frozenset({int, float})
 _NONE: Final = np.empty(0, READING_DTYPE)
+_PLACES: Final = np.arange(512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +173,10 @@ def in_columns(judged: Sequence[Judged]) -> JudgedColumns | None:
 
 def judge_many(raw: RawColumns) -> tuple[JudgedColumns, list[Refused]]:
     """As `admit.judge`: the values, before anything is said about time."""
-    place = np.arange(len(raw))
-    good = raw.level >= 0
-    if good.all():
+    place = _PLACES[: len(raw)] if len(raw) <= len(_PLACES) else np.arange(len(raw))
+    if not len(raw) or raw.level.min() >= 0:
         return JudgedColumns(place, raw.measured_ms, raw.level, raw.trend), []
+    good = raw.level >= 0
     refused = [Refused(at, _REASONS[int(raw.level[at])]) for at in np.flatnonzero(~good).tolist()]
     return JudgedColumns(place[good], raw.measured_ms[good], raw.level[good], raw.trend[good]), refused
 
@@ -212,9 +213,7 @@ def admit_many(
     return AdmittedMany(readings[live], readings[~live], duplicates, refused)
 
 
-def _timely(
-    judged: JudgedColumns, age_ms: NDArray[np.int64], refused: list[Refused]
-) -> NDArray[np.bool_]:
+def _timely(judged: JudgedColumns, age_ms: NDArray[np.int64], refused: list[Refused]) -> NDArray[np.bool_]:
     """Which readings are neither too old nor ahead; the others are refused."""
     timely: NDArray[np.bool_] = (age_ms <= AGE_MS_MAX) & (age_ms >= -FUTURE_MS_MAX)
     for at in np.flatnonzero(~timely).tolist():
