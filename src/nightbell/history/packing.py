@@ -129,7 +129,7 @@ def _in_order(
     block: NDArray[np.int64],
     sharer: NDArray[np.int64],
     second: NDArray[np.int64],
-    level: NDArray[np.int16],
+    level: NDArray[np.int64],
     lateness: NDArray[np.int64],
 ) -> NDArray[np.intp]:
     """By block, sharer, second and level; of two that are the same the one that came sooner first."""
