@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nightbell.adapters.stores.memory.history import MemoryHistoryDisk, MemoryHistoryStore
-from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
+from nightbell.adapters.stores.sqlite.history import ROWS_AT_ONCE, SqliteHistoryStore
 from nightbell.history.packing import Packed, pack_mixed, unpack
 from nightbell.history.ports import ClosedBlock, Flush, HistoryState, HistoryStore
 from nightbell.history.reading import BLOCK_MS, settled
@@ -155,3 +155,17 @@ def test_forgetting_drops_old_blocks_and_imports_filed_long_ago_only(make_store:
         BLOCK: [1],
     }
     store.close()
+
+
+def test_of_however_many_sharers_each_has_what_was_written_and_what_came_beside_it(
+    make_store: MakeStore,
+) -> None:
+    store = make_store()
+    store.open()
+    sharers = range(1, 2 * ROWS_AT_ONCE + 2)
+
+    store.write(flush(closed(BLOCK, *sharers)))
+    for second in (3_000, 3_001):
+        store.write(flush(beside=[packs(second, sharer=sharer)[0] for sharer in sharers]))
+
+    assert [seconds(store, sharer) for sharer in sharers] == [[sharer, 3_000, 3_001] for sharer in sharers]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 
 from nightbell.adapters.stores.memory.journal import MemoryDisk, MemoryJournalStore
@@ -11,7 +12,7 @@ from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.ports import Fault
 from nightbell.journal.service import Journal
-from nightbell.publish.reading import Reading
+from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.clock import ManualClock, SystemClock
 from nightbell.words.errors import ErrorCode, PlatformError
 
@@ -182,6 +183,17 @@ async def test_those_refused_are_told_different_times_to_come_back(
     assert journal.health().refused == 20
     gate.let_all()
     await fill
+
+
+async def test_a_backlog_in_columns_counts_in_how_soon_others_are_called_back(disk: MemoryDisk) -> None:
+    journal = Journal(MemoryJournalStore(disk), SystemClock())
+    await journal.start()
+    for _ in range(30):
+        await journal.append(live=(), backfill=np.array([reading()] * 9_000, READING_DTYPE))
+
+    # At the 2,000 a second that are supposed before anything was measured, it is 300 s.
+    assert max(journal.backfill_again_s(200_000) for _ in range(10)) < 150
+    await journal.close()
 
 
 async def test_facts_have_a_bound_of_their_own(journal: Journal, disk: MemoryDisk) -> None:

@@ -169,6 +169,8 @@ uploads = st.one_of(
 @example(
     [([{"measured_at": NOW - 2 * DAY + n * MIN, "glucose_mgdl": 100} for n in range(50)], None, 0)], [0, 0]
 )
+@example([([{"measured_at": NOW - n * MIN, "glucose_mgdl": 100 + n} for n in range(50)], None, 0)], [0, 0])
+@example([([{"measured_at": NOW - n * DAY, "glucose_mgdl": 100} for n in range(-2, 40)], None, 0)], [0])
 async def test_many_readings_at_once_are_taken_as_they_are_one_by_one(
     sent: list[tuple[list[object], object, int]], again: list[int]
 ) -> None:

@@ -14,6 +14,7 @@ from nightbell.evaluate.readings import Batch
 from nightbell.evaluate.transition import Folded, in_order, place_of_fact, place_of_reading, place_of_tick
 from nightbell.follow.limits import Bounds
 from nightbell.journal.group import Group
+from nightbell.publish.reading import joined
 from nightbell.words.table import Part
 
 _VERSION: Final = 2
@@ -58,7 +59,7 @@ class Fold:
         """Fold the readings that have gathered since the last fact or tick."""
         if not waiting:
             return
-        packed = np.concatenate([group.readings for _, group in waiting])
+        packed = joined([group.readings for _, group in waiting])
         causes = [np.arange(len(group.readings)) + place_of_reading(place, 0) for place, group in waiting]
         waiting.clear()
         self.columns.reach_sharer(int(packed["sharer"].max()))

@@ -101,31 +101,35 @@ def pack_mixed(readings: NDArray[np.void]) -> Iterator[Packed]:
     """Pack readings of anybody from any time (`READING_DTYPE`), by block and sharer, each reading once."""
     if not len(readings):
         return
-    block = readings["measured_ms"] // BLOCK_MS
-    second = readings["measured_ms"] % BLOCK_MS // 1000
-    lateness = readings["received_ms"] - readings["measured_ms"]
+    measured_ms = np.ascontiguousarray(readings["measured_ms"])
+    block = measured_ms // BLOCK_MS
+    second = measured_ms // 1000 - block * (BLOCK_MS // 1000)
+    lateness = readings["received_ms"] - measured_ms
     lateness = np.where(lateness > LIVE_AGE_MS_MAX, lateness // 1000, 0)
-    sharer, level = readings["sharer"].astype(np.int64), readings["level"]
+    sharer, level = readings["sharer"].astype(np.int64), readings["level"].astype(np.int64)
+    code = codes(readings["level"], readings["trend"])
+    source = np.ascontiguousarray(readings["source"])
     order = _in_order(block, sharer, second, level, lateness)
-    block, sharer, second = block[order], sharer[order], second[order]
-    same = (block[1:] == block[:-1]) & (sharer[1:] == sharer[:-1])
-    again = same & (second[1:] == second[:-1]) & (level[order[1:]] == level[order[:-1]])
-    first = np.concatenate(([True], ~same))
-    once = np.concatenate(([True], ~again))
-    starts = np.flatnonzero(first[once])
+    block, sharer, second, level = block[order], sharer[order], second[order], level[order]
+    first, again = np.ones(len(order), np.bool_), np.zeros(len(order), np.bool_)
+    first[1:] = (block[1:] != block[:-1]) | (sharer[1:] != sharer[:-1])
+    again[1:] = ~first[1:] & (second[1:] == second[:-1]) & (level[1:] == level[:-1])
+    if again.any():
+        once = ~again
+        order, first, second = order[once], first[once], second[once]
+        block, sharer = block[once], sharer[once]
+    starts = np.flatnonzero(first)
     pairs = np.empty((len(order), 2), np.uint16)
-    pairs[:, 0], pairs[:, 1] = second, codes(level, readings["trend"])[order]
-    columns = Columns(pairs[once], lateness[order][once], readings["source"][order][once], starts)
-    blocks, sharers = block[first].tolist(), sharer[first].tolist()
-    for packed, whose, of_block in zip(packs(columns), sharers, blocks, strict=True):
-        yield Packed(of_block, whose, packed)
+    pairs[:, 0], pairs[:, 1] = second, code[order]
+    packed = packs(Columns(pairs, lateness[order], source[order], starts))
+    yield from map(Packed, block[starts].tolist(), sharer[starts].tolist(), packed)
 
 
 def _in_order(
     block: NDArray[np.int64],
     sharer: NDArray[np.int64],
     second: NDArray[np.int64],
-    level: NDArray[np.int16],
+    level: NDArray[np.int64],
     lateness: NDArray[np.int64],
 ) -> NDArray[np.intp]:
     """By block, sharer, second and level; of two that are the same the one that came sooner first."""
@@ -133,7 +137,7 @@ def _in_order(
     if int(since.max()) < _BLOCKS_IN_KEY:
         # All but the lateness fits one number, which sorts several times faster than five columns.
         key = ((since << 31 | sharer) << 14 | second) << 10 | level
-        order = np.argsort(key)
+        order = np.argsort(key, kind="stable")  # uploads come in runs: a tenth of the time
         in_order = key[order]
         if not (in_order[1:] == in_order[:-1]).any():
             return order

@@ -23,7 +23,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from nightbell.history.open_block import LATENESS_S_MAX, OPAQUE, OpenBlock, taken
+from nightbell.history.open_block import LATENESS_S_MAX, OPAQUE, OpenBlock, by_sharer, taken
 from nightbell.history.packing import Packed, pack_mixed, unpack
 from nightbell.history.ports import (
     NOTHING_CLOSED,
@@ -39,7 +39,7 @@ from nightbell.load import deadline
 from nightbell.load.again import AGAIN_S_MIN
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission, open_to_all, refusal, too_late
-from nightbell.publish.reading import READING_DTYPE, Reading
+from nightbell.publish.reading import READING_DTYPE, Reading, joined
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -344,12 +344,11 @@ class History:
         """Put pending readings where they belong: rule 2."""
         if not self._pending:
             return
-        readings = np.concatenate(self._pending)
-        order = np.lexsort((readings["measured_ms"], readings["sharer"]))
-        readings = taken(readings, order)
+        readings = joined(self._pending)
         self._pending.clear()
         self._pending_count = 0
-        self._note_newest(readings)
+        order = by_sharer(readings)
+        self._note_newest(readings, order)
         block = readings["measured_ms"] // BLOCK_MS
         lateness_ms = readings["received_ms"] - readings["measured_ms"]
         fits = (
@@ -357,18 +356,27 @@ class History:
             & (block <= block_of(self._pending_recorded_ms) + 1)
             & (lateness_ms <= LATENESS_S_MAX * 1000)
         )
-        for number in np.unique(block[fits]).tolist():
+        self._add_to_open(taken(readings, order[fits[order]]))
+        beside = taken(readings, np.flatnonzero(~fits))
+        if not len(beside):
+            return
+        self._beside_since_ms = self._beside_since_ms or self._pending_recorded_ms
+        self._beside.append(beside)
+        self._beside_count += len(beside)
+        if not self._newest_came_late:
+            newest_ms = self._newest["measured_ms"][beside["sharer"]]
+            self._newest_came_late = bool((beside["measured_ms"] == newest_ms).any())
+
+    def _add_to_open(self, readings: NDArray[np.void]) -> None:
+        """Of readings in the order of sharers and time."""
+        if not len(readings):
+            return
+        block = readings["measured_ms"] // BLOCK_MS
+        for number in np.unique(block).tolist():
             if number not in self._open:
                 self._open[number] = self._next_block(number)
-            mine = np.flatnonzero(fits & (block == number))
+            mine = np.flatnonzero(block == number)
             self._open[number].add(taken(readings, mine), self._pending_first_seq)
-        beside = taken(readings, np.flatnonzero(~fits))
-        if len(beside):
-            self._beside_since_ms = self._beside_since_ms or self._pending_recorded_ms
-            self._beside.append(beside)
-            self._beside_count += len(beside)
-            newest_ms = self._newest["measured_ms"][beside["sharer"]]
-            self._newest_came_late |= bool((beside["measured_ms"] == newest_ms).any())
 
     def _next_block(self, number: int) -> OpenBlock:
         """A new open block, made as large as the one before it was."""
@@ -378,18 +386,22 @@ class History:
         sharers, rows = before.sizes
         return OpenBlock(number, sharers=sharers, rows=max(rows, sharers))
 
-    def _note_newest(self, readings: NDArray[np.void]) -> None:
-        """Of readings in the order of sharers and time."""
-        sharer = readings["sharer"]
+    def _note_newest(self, readings: NDArray[np.void], order: NDArray[np.intp]) -> None:
+        """`order` puts them in the order of sharers and time: only the last of each is looked at."""
+        sharer = readings["sharer"][order]
         last = np.flatnonzero(np.concatenate((sharer[1:] != sharer[:-1], [True])))
-        readings, sharer = taken(readings, last), sharer[last]
+        sharer = sharer[last]
+        self._reserve_newest(int(sharer[-1]) + 1)
+        latest = readings.view(OPAQUE)[order[last]]
+        newer = latest.view(READING_DTYPE)["measured_ms"] >= self._newest["measured_ms"][sharer]
+        self._newest.view(OPAQUE)[sharer[newer]] = latest[newer]
+
+    def _reserve_newest(self, sharers: int) -> None:
         have = len(self._newest)
-        if sharer[-1] >= have:
-            grown = np.zeros(max(int(sharer[-1]) + 1, have + have // 2), READING_DTYPE)
+        if sharers > have:
+            grown = np.zeros(max(sharers, have + have // 2), READING_DTYPE)
             grown[:have] = self._newest
             self._newest = grown
-        newer = readings["measured_ms"] >= self._newest["measured_ms"][sharer]
-        self._newest.view(OPAQUE)[sharer[newer]] = readings.view(OPAQUE)[newer]
 
     def _in_memory(self, sharer: int, first: int, last: int) -> list[NDArray[np.void]]:
         parts = [
@@ -419,7 +431,7 @@ class History:
         state = HistoryState(
             closed_upto=self._closed_upto, beside_seq=self._last_seq, replay_after=oldest_open - 1
         )
-        beside = np.concatenate(self._flushing) if self._flushing else _EMPTY
+        beside = joined(self._flushing) if self._flushing else _EMPTY
         closed = tuple(ClosedBlock(block.block, block.packs()) for block in self._closing)
         save_newest = bool(closed) or self._newest_came_late
         self._newest_came_late = False

@@ -377,8 +377,8 @@ class Journal:
         self._committing = None
         self._committing_lane.done(batch)
         self._measures.ended(
-            "live" if self._committing_lane is self._live else "backfill",
-            len(batch.readings),
+            "live" if live else "backfill",
+            batch.count,
             since=batch.since,
             began=self._committing_since,
             now=self._loop.time(),

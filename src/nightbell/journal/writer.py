@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch
 from nightbell.journal.ports import Fault, JournalStore, StoreFailedError
-from nightbell.publish.reading import READING_DTYPE, Readings
+from nightbell.publish.reading import READING_DTYPE, Readings, joined
 
 
 class Written(NamedTuple):
@@ -39,7 +39,7 @@ def packed_readings(batch: Batch) -> tuple[NDArray[np.void], tuple[int, ...]]:
         if not batch.parts:
             return np.array(batch.readings, READING_DTYPE), ()
         packed = [np.asarray(part, READING_DTYPE) for part in (*batch.parts, batch.readings)]
-        return np.concatenate(packed), ()
+        return joined(packed), ()
     except (OverflowError, TypeError, ValueError):
         pass
     good: list[NDArray[np.void]] = []

@@ -4,6 +4,7 @@ A backlog comes by the hundred. One by one a reading costs 5 µs, in columns a f
 same of every upload (tests/unit/test_publish_columns.py tries to tell them apart).
 """
 
+import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -39,6 +40,8 @@ _CODES: Final = {reason: code for code, reason in _REASONS.items()}
 _PLAIN_TRENDS: Final[dict[object, int]] = {None: 0} | {trend.wire_name: int(trend) for trend in Trend}
 _LEVELS: Final = reading_key(1000, 0)
 _NUMBERS: Final = frozenset({int, float})
+_NONE: Final = np.empty(0, READING_DTYPE)
+_PLACES: Final = np.arange(512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,17 @@ class AdmittedMany(NamedTuple):
 
 def times_of(measured: Sequence[object]) -> NDArray[np.int64] | None:
     """Times as a column; None if one of them is no whole number, or no time at all."""
-    if set(map(type, measured)) != {int}:
-        return None
+    times = _whole(measured)
+    return times if times is not None and _are_times(times) else None
+
+
+def _whole(values: Sequence[object]) -> NDArray[np.int64] | None:
+    """Whole numbers as a column; None if there is anything else (nobody hands us truth values)."""
     try:
-        times = np.array(measured, np.int64)
-    except OverflowError:
+        # The strictest way into a column, and the fastest: it rounds nothing and reads no words.
+        return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
+    except struct.error:
         return None
-    return times if _are_times(times) else None
 
 
 def _are_times(times: NDArray[np.int64]) -> bool:
@@ -100,9 +107,10 @@ def _are_times(times: NDArray[np.int64]) -> bool:
 
 def levels_of(glucose: Sequence[object]) -> NDArray[np.int64] | None:
     """Levels of numbers in mg/dL and of words, codes for what is none; None if there is anything else."""
+    whole = _whole(glucose)
+    if whole is not None and whole.min() >= GLUCOSE_MGDL_MIN and whole.max() <= GLUCOSE_MGDL_MAX:
+        return whole
     kinds = set(map(type, glucose))
-    if kinds == {int} and min(glucose) >= GLUCOSE_MGDL_MIN and max(glucose) <= GLUCOSE_MGDL_MAX:  # type: ignore[type-var, operator] # numbers, by their kind
-        return np.array(glucose, np.int64)
     words: list[int] = []
     numbers = glucose
     if str in kinds:
@@ -145,7 +153,7 @@ def trends_of(trends: Sequence[object]) -> NDArray[np.int8]:
     """Arrows as a column."""
     try:
         # What every sender sends: names as the sensor has them, or nothing.
-        return np.fromiter(map(_PLAIN_TRENDS.__getitem__, trends), np.int8, len(trends))
+        return np.frombuffer(bytes(map(_PLAIN_TRENDS.__getitem__, trends)), np.int8)
     except (KeyError, TypeError):
         return np.fromiter(map(trend_of, trends), np.int8, len(trends))
 
@@ -165,10 +173,10 @@ def in_columns(judged: Sequence[Judged]) -> JudgedColumns | None:
 
 def judge_many(raw: RawColumns) -> tuple[JudgedColumns, list[Refused]]:
     """As `admit.judge`: the values, before anything is said about time."""
-    place = np.arange(len(raw))
-    good = raw.level >= 0
-    if good.all():
+    place = _PLACES[: len(raw)] if len(raw) <= len(_PLACES) else np.arange(len(raw))
+    if not len(raw) or raw.level.min() >= 0:
         return JudgedColumns(place, raw.measured_ms, raw.level, raw.trend), []
+    good = raw.level >= 0
     refused = [Refused(at, _REASONS[int(raw.level[at])]) for at in np.flatnonzero(~good).tolist()]
     return JudgedColumns(place[good], raw.measured_ms[good], raw.level[good], raw.trend[good]), refused
 
@@ -183,42 +191,59 @@ def admit_many(
     known: Collection[int],
 ) -> AdmittedMany:
     """As `admit.admit`."""
-    true_ms = judged.measured_ms + offset_ms
-    age_ms = received_ms - true_ms
-    timely = (age_ms <= AGE_MS_MAX) & (age_ms >= -FUTURE_MS_MAX)
-    all_timely = bool(timely.all())
-    if not all_timely:
-        for at in np.flatnonzero(~timely).tolist():
-            reason = Reason.TOO_OLD if age_ms[at] > AGE_MS_MAX else Reason.IN_THE_FUTURE
-            refused.append(Refused(int(judged.place[at]), reason))
-        refused.sort()
-    level, trend = judged.level, judged.trend
-    if not all_timely:
-        true_ms, age_ms, level, trend = true_ms[timely], age_ms[timely], level[timely], trend[timely]
+    true_ms, level, trend = judged.measured_ms + offset_ms, judged.level, judged.trend
+    if not len(true_ms):
+        return AdmittedMany(_NONE, _NONE, 0, refused)
+    oldest_age_ms, newest_age_ms = received_ms - int(true_ms.min()), received_ms - int(true_ms.max())
+    if oldest_age_ms > AGE_MS_MAX or newest_age_ms < -FUTURE_MS_MAX:
+        timely = _timely(judged, received_ms - true_ms, refused)
+        true_ms, level, trend = true_ms[timely], level[timely], trend[timely]
     fresh = _fresh(true_ms // 1000 * _LEVELS + level, known)
-    duplicates = len(fresh) - int(np.count_nonzero(fresh))
-    if duplicates:
-        true_ms, age_ms, level, trend = true_ms[fresh], age_ms[fresh], level[fresh], trend[fresh]
+    duplicates = 0
+    if fresh is not None:
+        duplicates = len(fresh) - int(np.count_nonzero(fresh))
+        true_ms, level, trend = true_ms[fresh], level[fresh], trend[fresh]
     readings = np.empty(len(level), READING_DTYPE)
     readings["sharer"], readings["source"] = uploader
     readings["measured_ms"], readings["received_ms"] = true_ms, received_ms
     readings["level"], readings["trend"] = level, trend
-    live = age_ms <= LIVE_AGE_MS_MAX
+    if newest_age_ms > LIVE_AGE_MS_MAX:
+        return AdmittedMany(_NONE, readings, duplicates, refused)
+    live = received_ms - true_ms <= LIVE_AGE_MS_MAX
     return AdmittedMany(readings[live], readings[~live], duplicates, refused)
 
 
-def _fresh(keys: NDArray[np.int64], known: Collection[int]) -> NDArray[np.bool_]:
-    """Which keys are neither known nor those of an earlier reading of the same upload."""
-    fresh = np.ones(len(keys), np.bool_)
+def _timely(judged: JudgedColumns, age_ms: NDArray[np.int64], refused: list[Refused]) -> NDArray[np.bool_]:
+    """Which readings are neither too old nor ahead; the others are refused."""
+    timely: NDArray[np.bool_] = (age_ms <= AGE_MS_MAX) & (age_ms >= -FUTURE_MS_MAX)
+    for at in np.flatnonzero(~timely).tolist():
+        reason = Reason.TOO_OLD if age_ms[at] > AGE_MS_MAX else Reason.IN_THE_FUTURE
+        refused.append(Refused(int(judged.place[at]), reason))
+    refused.sort()
+    return timely
+
+
+def _fresh(keys: NDArray[np.int64], known: Collection[int]) -> NDArray[np.bool_] | None:
+    """Which keys are neither known nor those of an earlier reading of the same upload; None if all are."""
     if not len(keys):
-        return fresh
-    order = np.argsort(keys, kind="stable")
-    in_order = keys[order]
-    fresh[order[1:][in_order[1:] == in_order[:-1]]] = False
-    least, most = int(in_order[0]), int(in_order[-1])
-    for key in known:
-        if least <= key <= most:
-            fresh &= keys != key
+        return None
+    again: NDArray[np.intp] | None = None
+    if (keys[1:] < keys[:-1]).all() or (keys[1:] > keys[:-1]).all():  # in order, as nearly everybody sends
+        first, last = int(keys[0]), int(keys[-1])
+        least, most = min(first, last), max(first, last)
+    else:
+        order = np.argsort(keys, kind="stable")
+        in_order = keys[order]
+        again = order[1:][in_order[1:] == in_order[:-1]]
+        least, most = int(in_order[0]), int(in_order[-1])
+    near = [key for key in known if least <= key <= most]
+    if not near and (again is None or not len(again)):
+        return None
+    fresh = np.ones(len(keys), np.bool_)
+    if again is not None:
+        fresh[again] = False
+    for key in near:
+        fresh &= keys != key
     return fresh
 
 

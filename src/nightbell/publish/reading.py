@@ -48,3 +48,10 @@ READING_DTYPE: Final = np.dtype(
 
 Readings = Sequence[Reading] | NDArray[np.void]
 """Admitted readings: one by one, or where they came by the hundred, packed (`READING_DTYPE`)."""
+
+
+def joined(packed: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Packed readings one after the other. NumPy joins records field by field, ten times slower."""
+    if len(packed) == 1:
+        return packed[0]
+    return np.frombuffer(b"".join([part.tobytes() for part in packed]), READING_DTYPE)

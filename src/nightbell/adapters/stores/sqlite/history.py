@@ -10,7 +10,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,9 @@ _WAL_BYTES_KEPT: Final = 64 << 20
 
 TABLES_AT_ONCE: Final = 64
 """Tables read in one statement: a week, a tenth of what SQLite would take."""
+
+ROWS_AT_ONCE: Final = 256
+"""Rows written in one statement: at each one this thread lets Python's lock go and waits to have it back."""
 
 
 class SqliteHistoryStore:
@@ -59,19 +62,10 @@ class SqliteHistoryStore:
         with self._failing_plainly(), self._write_lock:
             with self._transaction() as connection:
                 for closed in flush.closed:
-                    connection.execute(f"CREATE TABLE IF NOT EXISTS block_{closed.block} {_ROWS}")
-                    connection.executemany(
-                        f"INSERT INTO block_{closed.block} VALUES (?, ?) ON CONFLICT (sharer)"
-                        f" DO UPDATE SET packed = merged(packed, excluded.packed, {closed.block})",
-                        closed.packs,
-                    )
+                    _insert(connection, f"block_{closed.block}", closed.block, closed.packs)
                 for block, packs in groupby(flush.beside, key=attrgetter("block")):
-                    connection.execute(f"CREATE TABLE IF NOT EXISTS beside_{block} {_ROWS}")
-                    connection.executemany(
-                        f"INSERT INTO beside_{block} VALUES (?, ?) ON CONFLICT (sharer)"
-                        f" DO UPDATE SET packed = merged(packed, excluded.packed, {block})",
-                        ((sharer, packed) for _, sharer, packed in packs),
-                    )
+                    rows = ((sharer, packed) for _, sharer, packed in packs)
+                    _insert(connection, f"beside_{block}", block, rows)
                 state = flush.state
                 connection.execute(
                     "UPDATE state SET closed_upto = ?, beside_seq = ?, replay_after = ?",
@@ -225,6 +219,21 @@ class SqliteHistoryStore:
         except (sqlite3.Error, OSError) as error:
             name = getattr(error, "sqlite_errorname", None) or ""
             raise HistoryFailedError(f"{error} {name}".strip(), str(self._path)) from error
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, block: int, rows: Iterable[tuple[int, bytes]]
+) -> None:
+    """Put rows into a table that may not be there yet, merging with what a sharer has in it."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} {_ROWS}")
+    every = iter(rows)
+    while some := list(islice(every, ROWS_AT_ONCE)):
+        values = ", ".join(["(?, ?)"] * len(some))
+        connection.execute(
+            f"INSERT INTO {table} VALUES {values} ON CONFLICT (sharer)"
+            f" DO UPDATE SET packed = merged(packed, excluded.packed, {block})",
+            list(chain.from_iterable(some)),
+        )
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
