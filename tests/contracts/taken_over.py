@@ -1,5 +1,7 @@
 """What stores hand over, as books hold it that took the columns over."""
 
+import numpy as np
+
 from nightbell.account.book import Keys, People
 from nightbell.account.packed import halves, id_bytes
 from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson
@@ -25,5 +27,6 @@ def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
 def follows_in(loaded: LoadedFollows, *sharers: str) -> list[Follow]:
     """Follows, ended ones too."""
     book = FollowBook()
-    book.load(loaded.follows, halves(b"".join(id_bytes(person) for person in sharers)))
+    people = halves(b"".join(id_bytes(person) for person in sharers))
+    book.load(loaded.follows, people, np.arange(len(people), dtype=np.int32))
     return list(book.some(range(book.next_number)))

@@ -68,6 +68,9 @@ class IndexMachine(RuleBasedStateMachine):
     def the_same_rows(self) -> None:
         for key in [*self.model, 77]:
             assert sorted(self.index.rows(key)) == sorted(self.model.get(key, []))
+        keys = [*self.model, 77]
+        for key, row in zip(keys, self.index.first_rows(np.array(keys, np.uint64)).tolist(), strict=True):
+            assert row in (self.model.get(key) or [-1])
 
 
 IndexMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
@@ -111,10 +114,10 @@ def test_people_are_found_however_they_came_in(people: list[tuple[str, bool, boo
         assert book.password(person.id) == one.password
         assert person.sharer < 0 or book.sharer(person.sharer) == person
     assert list(book.everybody()) == [one.person for one in stored]
-    ids = book.sharer_ids().tolist()
+    ids, rows = book.ids().tolist(), book.sharer_rows().tolist()
     for one in stored:
         if one.person.sharer >= 0:
-            assert tuple(ids[one.person.sharer]) == id_halves(one.person.id)
+            assert tuple(ids[rows[one.person.sharer]]) == id_halves(one.person.id)
     numbers = [one.person.sharer for one in stored if one.person.sharer >= 0]
     assert book.sharers_but(np.array([*numbers[::2], 999], np.int64)) == numbers[1::2]
     for nobody in (uuid_of(10_000), "", "dan", "-" * 36, "g" * 32, "00000000-0000-0000-0000-000000000000"):
@@ -180,7 +183,9 @@ def follow_of(number: int, state: FollowState, *, told: bool = True, metric: boo
 
 
 SHARERS = halves(b"".join(id_bytes(uuid_of(number)) for number in range(7)))
-"""Their ids, as the accounts have them."""
+"""Their ids, as the accounts have them. Those who follow only are not there: the book knows what to do."""
+
+ROWS = np.arange(len(SHARERS), dtype=np.int32)
 
 STATES = st.lists(st.sampled_from(list(FollowState)), max_size=40)
 
@@ -189,7 +194,7 @@ STATES = st.lists(st.sampled_from(list(FollowState)), max_size=40)
 def test_follows_are_found_by_both_people(states: list[FollowState], at_once: int, later: list[int]) -> None:
     follows = [follow_of(n, state, metric=n % 5 == 0) for n, state in enumerate(states)]
     book = FollowBook()
-    book.load(packed_follows(follows[:at_once]), SHARERS)
+    book.load(packed_follows(follows[:at_once]), SHARERS, ROWS)
     for one in follows[at_once:]:
         book.put(one)
     for n in later:
@@ -221,7 +226,7 @@ def test_every_follow_that_the_journal_knows_otherwise_is_suspected(
 ) -> None:
     follows = [follow_of(n, state) for n, state in enumerate(states)]
     book, known = FollowBook(), KnownFacts()
-    book.load(packed_follows(follows), SHARERS)
+    book.load(packed_follows(follows), SHARERS, ROWS)
     for follow, change in zip(follows, changes + ["same"] * len(follows), strict=False):
         said = standing(follow, "UTC", by="", at_ms=0)
         if not isinstance(said, Standing) or change == "unknown":
@@ -262,7 +267,7 @@ FIRST = _first()
 
 def test_what_ended_in_the_alarms_table_is_told_again_if_the_store_says_it_goes_on() -> None:
     book, tellings = FollowBook(), Tellings()
-    book.load(packed_follows([follow_of(0, FollowState.ACTIVE)]), SHARERS)
+    book.load(packed_follows([follow_of(0, FollowState.ACTIVE)]), SHARERS, ROWS)
     tellings.set(FollowSet(**msgspec.structs.asdict(FIRST)))
     columns = book.columns(lambda _: "UTC")
     assert tellings.suspects(columns).tolist() == []

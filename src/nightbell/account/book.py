@@ -145,11 +145,14 @@ class People:
         row = self._row(high, low)
         return None if row == NO_ROW else self._table["sharer"].item(row)
 
-    def sharer_ids(self) -> NDArray[np.uint64]:
-        """The person id of each sharer as two numbers, by sharer number, shape (n, 2); 0 for none."""
-        rows = self._of_sharer.used("row")
-        ids = np.column_stack((self._table.used("id_high"), self._table.used("id_low")))
-        return np.where((rows != NO_ROW)[:, None], ids[rows], np.uint64(0)) if len(ids) else ids
+    def ids(self) -> NDArray[np.uint64]:
+        """The id of everybody as two numbers, by row, shape (n, 2)."""
+        return np.column_stack((self._table.used("id_high"), self._table.used("id_low")))
+
+    def sharer_rows(self) -> NDArray[np.int32]:
+        """The row of each sharer by number; -1 for a number that nobody has."""
+        rows: NDArray[np.int32] = self._of_sharer.used("row")
+        return rows
 
     def sharers_but(self, known: NDArray[np.int64]) -> list[int]:
         """All sharer numbers that are not among these, ascending."""

@@ -17,6 +17,8 @@ _MASK: Final = 2**_BITS - 1
 _FULL: Final = 0.75
 _PLACES_MIN_LOG2: Final = 6
 _GONE: Final = -1
+_AT_ONCE: Final = 1 << 17
+"""Keys added or looked up together: what that needs beside the index stays in the processor's cache."""
 
 
 class Index:
@@ -45,6 +47,25 @@ class Index:
             place = place + 1 & last
         return found
 
+    def first_rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """For each of many keys one of its rows, -1 where there is none."""
+        found = np.full(len(keys), _GONE, np.int32)
+        for start in range(0, len(keys), _AT_ONCE):
+            self._find(keys[start : start + _AT_ONCE], found[start : start + _AT_ONCE])
+        return found
+
+    def _find(self, keys: NDArray[np.uint64], found: NDArray[np.int32]) -> None:
+        keys = np.where(keys == 0, np.uint64(1), keys)
+        places = (keys * np.uint64(_MIX)) >> np.uint64(_BITS - self._log2)
+        left = np.arange(len(keys))
+        while len(left):
+            here, rows = self._keys[places], self._rows[places]
+            right = (here == keys) & (rows != _GONE)
+            found[left[right]] = rows[right]
+            on = (here != 0) & ~right
+            left, keys = left[on], keys[on]
+            places = places[on] + np.uint64(1) & np.uint64(self._last)
+
     def add(self, key: int, row: int) -> None:
         """Add one row."""
         self._make_room(1)
@@ -59,6 +80,10 @@ class Index:
         """Add many rows at once, all of them different."""
         self._make_room(len(keys))
         self._taken += len(keys)
+        for start in range(0, len(keys), _AT_ONCE):
+            self._add(keys[start : start + _AT_ONCE], rows[start : start + _AT_ONCE])
+
+    def _add(self, keys: NDArray[np.uint64], rows: NDArray[np.int32]) -> None:
         keys = np.where(keys == 0, np.uint64(1), keys)
         places = (keys * np.uint64(_MIX)) >> np.uint64(_BITS - self._log2)
         while len(keys):

@@ -25,6 +25,7 @@ from nightbell.account.ports import (
     AccountJournal,
     AccountStore,
     KeyFolder,
+    LoadedAccounts,
     Passwords,
     StoredKey,
     StoredPerson,
@@ -66,13 +67,14 @@ class Accounts:
         self._journal = journal
         self._passwords = passwords
         self._people = People()
-        self.sharer_ids = self._people.sharer_ids
+        self.ids, self.sharer_rows = self._people.ids, self._people.sharer_rows
         self._keys = Keys()
         self._grants = Grants(folder, asyncio.Lock())
         bearers = Bearers(self._people, self._keys, self._grants)
         self.identify, self.uploader = bearers.identify, bearers.uploader
         self._patience = Patience()
         self.sign_ins = SignInCounts()
+        self._read: LoadedAccounts | None = None
         self._numbers = iter(range(0))
         self._changing = asyncio.Lock()
         self._reserving = asyncio.Lock()
@@ -82,20 +84,25 @@ class Accounts:
             store, passwords, self._patience, self._people, asyncio.Lock(), self._admission
         )
 
+    async def read(self) -> LoadedAccounts:
+        """Ask the store for everything, as `start` does: apart, others can read while we take it over."""
+        loaded = await self._store.load()
+        if loaded.credentials_reserved == 0 and await self._folder.exists():  # lost, not new: grants are out
+            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
+        await self._reserve()
+        self._read = loaded
+        return loaded
+
     async def start(self) -> None:
-        """Load everything; make keys at the very first start.
+        """Take everything over; make keys at the very first start.
 
         Raises:
             PlatformError: The accounts or a key cannot be read, or the accounts are gone while keys exist.
         """
-        loaded = await self._store.load()
-        if loaded.credentials_reserved == 0 and await self._folder.exists():
-            # Devices hold grants of accounts that are not here: a lost file, not a new house.
-            raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
+        loaded, self._read = self._read or await self.read(), None
         self._people.load(loaded.people)
         self._keys.load(loaded.keys)
         self.share.load(loaded)
-        await self._reserve()
         await self._grants.start()
         await self._passwords.start()
 

@@ -4,6 +4,8 @@
 its answer; one connection may send many, one after the other. Every change passes the same services as the
 web, and so the journal: there is no second way into the files.
 
+Until the platform is open it only says how it is: what is not loaded yet must not be changed.
+
 Limits: 1 MiB a line, 32 connections, 60 s between requests.
 """
 
@@ -19,9 +21,13 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import structlog
 
+from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, NightbellError, PlatformError
 
 SOCKET_NAME: Final = "control.sock"
+ALWAYS: Final = frozenset({"health", "status", "backup.begin"})
+"""What is answered while the platform starts; a backup has words of its own for that."""
+
 LINE_BYTES_MAX: Final = 1024 * 1024
 CONNECTIONS_MAX: Final = 32
 IDLE_S_MAX: Final = 60.0
@@ -82,7 +88,13 @@ class AlreadyRunningError(Exception):
 class ControlServer:
     """Answers on the control socket until it is closed."""
 
-    def __init__(self, folder: Path, commands: Mapping[str, Command[Any]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        commands: Mapping[str, Command[Any]],
+        is_open: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._is_open = is_open
         self._path = folder / SOCKET_NAME
         self._commands = commands
         self._server: asyncio.Server | None = None
@@ -154,6 +166,8 @@ class ControlServer:
             command = self._commands.get(request.command)
             if command is None:
                 return _refusal(CallerError(ErrorCode.NOT_FOUND, "This platform knows no such command."))
+            if request.command not in ALWAYS and not self._is_open():
+                return _refusal(CallerError(ErrorCode.CONFLICT, catalogue().say("platform.starting")))
             result = await command(bytes(request.arguments))
             return Answer(ok=True, result=msgspec.Raw(msgspec.json.encode(result)))
         except msgspec.DecodeError:

@@ -202,22 +202,26 @@ class Platform:
         self._build_rest(self.port)
         self.commands = self._commands()
         backup = BackupCommands(self._file, lambda: self._open)
-        self._control = ControlServer(self.folder, {**self.commands.registry(), **backup.registry()})
+        registry = {**self.commands.registry(), **backup.registry()}
+        self._control = ControlServer(self.folder, registry, lambda: self._open)
         await self._control.start()
         await self._file.start()
+        await self.accounts.read()
+        self.follows.read()  # in the file's own thread, while we take over what is read already
         await self.accounts.start()
-        await self.follows.start()
-        self.accounts.subscribe(self._person_changed)
-        told = await self.deliver.start()
+        told = await self.deliver.open()
         folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
         await self.journal.start(seen_seq=max(folded_upto, told.upto_seq, self.history.seen_seq()))
+        self.history.restore(self._remembered(self.journal.replay(replay_after, facts=False)))
+        await self.follows.start()
+        self.accounts.subscribe(self._person_changed)
+        await self.deliver.start()  # it asks the follows who may be told
         whole = self.journal.recovery().first_seq <= 1
         await self.evaluation.start(
             self.journal, None if whole else lambda: known_facts(self.accounts, self.follows)
         )
         unkept = self.evaluation.reconcile(told.open_alarms, self.clock.now_ms())
-        self.history.restore(self._remembered(self.journal.replay(replay_after, facts=False)))
         for sentence in recovery_sentences(self.journal.recovery(), self._words):
             _log.warning("journal.recovered", what=sentence)
         for (_, source), offset_ms in self.evaluation.clock_offsets().items():

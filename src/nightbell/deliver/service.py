@@ -76,15 +76,24 @@ class Deliver:
         self._write_at_ms = 0
         self._written_seq = 0
         self._ledger_open = False
+        self._found: tuple[Opened, Sequence[Waiting] | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.broken: asyncio.Future[None] | None = None
 
     # ---- life ----------------------------------------------------------------------------------------------
 
+    async def open(self) -> Opened:
+        """Open the ledger and say what it holds; `start` goes on from there. A broken one stops nothing."""
+        self._found = await self._open_ledger()
+        return self._found[0]
+
     async def start(self) -> Opened:
-        """Open the ledger, take up what waits, and begin. A ledger that can not be opened stops nothing."""
+        """Take up what waits in the ledger, and begin. Follows must be known: they say who may be told."""
         self.broken = asyncio.get_running_loop().create_future()
-        opened = await self._open_ledger()
+        opened, waiting = self._found or await self._open_ledger()
+        self._found = None
+        if waiting is not None:
+            self._take_up(opened, waiting)
         self._spawn(self._write_loop(), "deliver-write")
         self._spawn(self._tend_loop(), "deliver-tend")
         self._sending.start()
@@ -123,16 +132,15 @@ class Deliver:
             _log.critical("deliver.broken", task=task.get_name(), error=type(error).__name__)
             self.broken.set_exception(error)
 
-    async def _open_ledger(self) -> Opened:
+    async def _open_ledger(self) -> tuple[Opened, Sequence[Waiting] | None]:
         now_ms = self._clock.now_ms()
         try:
             opened = await self._ledger.open(now_ms)
             waiting = await self._ledger.waiting(limit=WAITING_MAX)
         except PlatformError as error:
             self._failed(error.sentence)
-            return Opened(0, "", (), ())
-        self._take_up(opened, waiting)
-        return opened
+            return Opened(0, "", (), ()), None
+        return opened, waiting
 
     def _take_up(self, opened: Opened, waiting: Sequence[Waiting]) -> None:
         """Go on where the ledger says we were."""

@@ -68,28 +68,32 @@ class FollowBook:
         """Never give out numbers up to this one."""
         self._table.reach(upto)
 
-    def load(self, packed: PackedFollows, sharer_ids: NDArray[np.uint64]) -> None:
+    def load(self, packed: PackedFollows, people: NDArray[np.uint64], sharer_rows: NDArray[np.int32]) -> None:
         """Take over everything that is stored; the book must be empty.
 
         Args:
             packed: The follows.
-            sharer_ids: Person ids by sharer number, as two numbers each.
+            people: The ids of all people, as two numbers each.
+            sharer_rows: Places in `people` by sharer number, -1 for a number that nobody has.
         """
         assert not self._table.count
         if not len(packed.numbers):
             return
+        self._load_people(people)
         ids, numbers = halves(packed.ids), packed.numbers
-        rows = self._load_people(np.concatenate([sharer_ids, halves(packed.followers)]))
-        sharers, followers = rows[: len(sharer_ids)], rows[len(sharer_ids) :]
+        sharers = sharer_rows[packed.sharer_numbers]
+        if (sharers == NO_ROW).any():
+            # Never seen. It must not look like a number that was never used: such a follow would be gone.
+            sharers = np.where(sharers == NO_ROW, self._person_row(id_text(0, 0)), sharers)
         limits = np.array([self._limits_row(one) for one in packed.limit_sets], np.int32)
         table = self._table
         table.reach(int(numbers.max()))
         columns = {
             "id_high": ids[:, 0],
             "id_low": ids[:, 1],
-            "sharer": sharers[packed.sharer_numbers],
+            "sharer": sharers,
             "sharer_number": packed.sharer_numbers,
-            "follower": followers,
+            "follower": self._person_rows(halves(packed.followers)),
             "state": packed.states,
             "may_see_graph": packed.may_see_graph,
             "may_be_told": packed.may_be_told,
@@ -104,19 +108,26 @@ class FollowBook:
         for side, first, following in _SIDES:
             self._chain(side, first, following)
 
-    def _load_people(self, ids: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """A row for each distinct person; the row of each id."""
-        people, rows = _distinct(ids)
+    def _load_people(self, people: NDArray[np.uint64]) -> None:
+        """Everybody, in the order given: whoever neither shares nor follows takes 36 bytes."""
+        nobody = np.full(len(people), NO_ROW, np.int32)
         self._people.extend(
             {
                 "id_high": people[:, 0],
                 "id_low": people[:, 1],
-                "first_as_sharer": np.full(len(people), NO_ROW, np.int32),
-                "first_as_follower": np.full(len(people), NO_ROW, np.int32),
+                "first_as_sharer": nobody,
+                "first_as_follower": nobody,
             }
         )
         self._people_ids.add_many(people[:, 0], np.arange(len(people), dtype=np.int32))
-        return rows.astype(np.int32)
+
+    def _person_rows(self, ids: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """The row of each of these people."""
+        rows = self._people_ids.first_rows(ids[:, 0])
+        sure = (rows != NO_ROW) & (self._people["id_low"][rows] == ids[:, 1])
+        for at in np.flatnonzero(~sure).tolist():  # two people share a first half, or nobody has this id
+            rows[at] = self._person_row(id_text(*ids[at].tolist()))
+        return rows
 
     def _chain(self, side: str, first: str, following: str) -> None:
         """Chain the follows of each person that have not ended, in the order of their numbers."""
@@ -238,7 +249,9 @@ class FollowBook:
         followers = table.used("follower")
         zones: dict[str, int] = {}
         zone_rows = np.zeros(people.count + 1, np.int32)  # the last is nobody's
-        for row in np.unique(followers[followers != NO_ROW]).tolist():
+        following = np.zeros(people.count + 1, np.bool_)
+        following[followers] = True
+        for row in np.flatnonzero(following[:-1]).tolist():
             zone_rows[row] = zones.setdefault(zone_of(self._person_id(row)), len(zones))
         ids = np.column_stack((people.used("id_high"), people.used("id_low")))
         ids = np.vstack((ids, np.zeros((1, 2), np.uint64)))
@@ -288,15 +301,6 @@ class FollowBook:
             row = self._limit_rows[limits] = len(self._limit_sets)
             self._limit_sets.append(limits)
         return row
-
-
-def _distinct(ids: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """The distinct ids, ascending, and for each id its place among them."""
-    _, first, places = np.unique(ids[:, 0], return_index=True, return_inverse=True)
-    if (ids[first[places], 1] == ids[:, 1]).all():
-        return ids[first], places
-    people, places = np.unique(ids, axis=0, return_inverse=True)  # two share a first half: slower, as right
-    return people, places.reshape(-1)
 
 
 class Invitations:

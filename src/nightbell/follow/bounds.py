@@ -6,7 +6,7 @@ are both shown as 3.9, so neither is below 3.9.
 
 from typing import Final
 
-from nightbell.follow.limits import Bounds, Limits, Telling, Typed
+from nightbell.follow.limits import Bounds, ConditionLimit, Limits, Telling, Typed
 from nightbell.follow.typed import parsed
 from nightbell.words.conditions import Condition
 from nightbell.words.glucose import Unit, mgdl_from_mmol, mgdl_shown_at_most
@@ -84,14 +84,12 @@ def bounds(limits: Limits) -> Bounds:
 
 def telling(limits: Limits) -> tuple[Telling, ...]:
     """When each condition is told: nine, in the order of `Condition`."""
-    return tuple(
-        Telling(
-            delay_ms=0 if kind is Condition.NO_READINGS else limits.of(kind).delay_minutes * _MINUTE_MS,
-            repeat_ms=limits.of(kind).repeat_minutes * _MINUTE_MS,
-            hours=limits.of(kind).hours,
-        )
-        for kind in Condition
-    )
+    return tuple(_told(kind, limits.of(kind)) for kind in Condition)
+
+
+def _told(kind: Condition, limit: ConditionLimit) -> Telling:
+    delay_minutes = 0 if kind is Condition.NO_READINGS else limit.delay_minutes
+    return Telling(delay_minutes * _MINUTE_MS, limit.repeat_minutes * _MINUTE_MS, limit.hours)
 
 
 def _number(typed: Typed) -> int:

@@ -19,7 +19,13 @@ from nightbell.follow.follow import Follow, FollowState, Invitation, InvitationV
 from nightbell.follow.guardrails import Guardrail, check
 from nightbell.follow.lifecycle import Role, Verb, moved, refusal, role_of
 from nightbell.follow.limits import Limits
-from nightbell.follow.ports import FollowChange, FollowJournal, FollowStore, StoredInvitation
+from nightbell.follow.ports import (
+    FollowChange,
+    FollowJournal,
+    FollowStore,
+    LoadedFollows,
+    StoredInvitation,
+)
 from nightbell.follow.standing import KnownFollows, derived, differing, standing
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
@@ -61,18 +67,27 @@ class Follows:
         self._accounts = accounts
         self._book = FollowBook()
         self._invitations = Invitations()
+        self._reading: asyncio.Future[LoadedFollows] | None = None
         self._changing = asyncio.Lock()
         self._untold: dict[int, int] = {}
         self._turn = 0
 
+    def read(self) -> asyncio.Future[LoadedFollows]:
+        """Begin to ask the store for everything, which `start` waits for: time to do something else."""
+        self._reading = asyncio.ensure_future(self._store.load())
+        # Where a start fails before it waits for this, that failure is what people hear of.
+        self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return self._reading
+
     async def start(self) -> None:
-        """Load everything; from now on a follower's changed zone is journaled.
+        """Take everything over; from now on a follower's changed zone is journaled.
 
         Raises:
             PlatformError: The store cannot be read.
         """
-        loaded = await self._store.load()
-        self._book.load(loaded.follows, self._accounts.sharer_ids())
+        loaded = await (self._reading or self.read())
+        self._reading = None
+        self._book.load(loaded.follows, self._accounts.ids(), self._accounts.sharer_rows())
         for invitation in loaded.invitations:
             self._invitations.put(invitation)
         self._accounts.subscribe(self._person_changed)

@@ -18,13 +18,14 @@ import msgspec
 import numpy as np
 
 from nightbell.journal.facts import AnyFact
-from nightbell.journal.group import Group
+from nightbell.journal.group import Group, no_readings
 from nightbell.publish.reading import READING_DTYPE
 
 MAGIC: Final = b"NBJ\x01"
 VERSION: Final = 1
 
 _HEADER: Final = struct.Struct("<4sHHqqqII")
+HEADER_BYTES: Final = _HEADER.size
 _CHECKSUM: Final = struct.Struct("<I")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[AnyFact, ...])
@@ -73,6 +74,18 @@ def decode(record: bytes, *, facts: bool = True) -> Group | Damaged:
         return Damaged("its facts cannot be read")
     readings = np.frombuffer(record, READING_DTYPE, count, facts_end)
     return Group(seq, recorded_ms, found, readings, tick_ms)
+
+
+def facts_left_out(header: bytes, size: int) -> Group | None:
+    """What the header of a record alone says, if facts are all the record holds; else None: read it whole.
+
+    The checksum is not looked at, so nothing may be concluded but that there are no readings: that the length
+    of the record says too.
+    """
+    magic, version, _, seq, recorded_ms, tick_ms, count, facts_length = _HEADER.unpack(header)
+    if (magic, version, count) != (MAGIC, VERSION, 0) or size != len(header) + facts_length + _CHECKSUM.size:
+        return None
+    return Group(seq, recorded_ms, (), no_readings(), tick_ms)
 
 
 def fact_size(fact: AnyFact) -> int:

@@ -33,8 +33,10 @@ class Condition(IntEnum):
     @property
     def word(self) -> str:
         """The key of this condition in catalogues, URLs and JSON, as `urgent_low`."""
-        return self.name.lower()
+        return _WORDS[self]
 
+
+_WORDS: Final = {condition: condition.name.lower() for condition in Condition}
 
 _FAMILY: Final = {
     condition: Family.SILENCE

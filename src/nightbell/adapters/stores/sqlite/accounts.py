@@ -29,7 +29,7 @@ from nightbell.account.ports import (
 )
 from nightbell.account.share import ShareCredential
 from nightbell.account.texts import FIELD_END, TEXT_END
-from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
+from nightbell.adapters.stores.sqlite.columns import Joined, numbers, numbers_of, packed_columns, texts_of
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.load.again import AGAIN_S_MIN
 from nightbell.load.service import refusal
@@ -63,16 +63,24 @@ _END, _FIELD = f"char({ord(TEXT_END)})", f"char({ord(FIELD_END)})"
 _TEXTS: Final = f" || {_FIELD} || ".join(("name", "email", "unit", "zone", "webhook", "password"))
 """In the order of `packed.text_of_person`."""
 
-_PEOPLE: Final = f"""
-    SELECT max(rowid), group_concat(id, ''), group_concat(sharer, ' '), group_concat(hidden, ' '),
-        group_concat(created_ms, ' '), group_concat({_TEXTS}, {_END}), group_concat(name_folded, {_END})
-    FROM (SELECT rowid, * FROM person WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
+_PEOPLE: Final = (
+    Joined("group_concat(id, '')", ids_of_texts),
+    numbers_of("sharer", np.int32),
+    numbers_of("hidden", np.bool_),
+    numbers_of("created_ms", np.int64),
+    texts_of(_TEXTS, _END),
+    texts_of("name_folded", _END),
+)
 
-_KEYS: Final = f"""
-    SELECT max(rowid), group_concat(id, ''), group_concat(credential, ' '), group_concat(person, ''),
-        group_concat(scope <> '{SCOPES[0]}', ' '), group_concat(label, {_END}),
-        group_concat(hex(secret_hash), ''), group_concat(created_ms, ' ')
-    FROM (SELECT rowid, * FROM key WHERE revoked_ms = 0 AND rowid > ? ORDER BY rowid LIMIT ?)"""
+_KEYS: Final = (
+    Joined("group_concat(id, '')", ids_of_texts),
+    numbers_of("credential", np.int32),
+    Joined("group_concat(person, '')", ids_of_texts),
+    numbers_of(f"scope <> '{SCOPES[0]}'", np.int8),
+    texts_of("label", _END),
+    Joined("group_concat(hex(secret_hash), '')", bytes.fromhex),
+    numbers_of("created_ms", np.int64),
+)
 
 
 class AccountsFile:
@@ -277,27 +285,29 @@ def _load(connection: sqlite3.Connection) -> LoadedAccounts:
 
 
 def _people(connection: sqlite3.Connection) -> PackedPeople:
-    ids, sharers, hidden, created_ms, texts, names = packed_columns(connection, _PEOPLE)
+    ids, sharers, hidden, created_ms, texts, names = packed_columns(connection, "person", _PEOPLE)
     return PackedPeople(
-        ids=ids_of_texts("".join(ids)),
+        ids=b"".join(ids),
         sharers=numbers(sharers, np.int32),
         hidden=numbers(hidden, np.bool_),
         created_ms=numbers(created_ms, np.int64),
-        texts=TEXT_END.join(texts).encode(),
-        folded=TEXT_END.join(names).encode(),
+        texts=TEXT_END.encode().join(texts),
+        folded=TEXT_END.encode().join(names),
     )
 
 
 def _keys(connection: sqlite3.Connection) -> PackedKeys:
     # A revoked key opens nothing: it stays in the file for whoever asks what a credential number was.
-    ids, credentials, people, scopes, labels, hashes, created_ms = packed_columns(connection, _KEYS)
+    ids, credentials, people, scopes, labels, hashes, created_ms = packed_columns(
+        connection, "key", _KEYS, where="revoked_ms = 0"
+    )
     return PackedKeys(
-        ids=ids_of_texts("".join(ids)),
+        ids=b"".join(ids),
         credentials=numbers(credentials, np.int32),
-        people=ids_of_texts("".join(people)),
+        people=b"".join(people),
         scopes=numbers(scopes, np.int8),
-        labels=TEXT_END.join(labels).encode(),
-        hashes=bytes.fromhex("".join(hashes)),
+        labels=TEXT_END.encode().join(labels),
+        hashes=b"".join(hashes),
         created_ms=numbers(created_ms, np.int64),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from nightbell.account.packed import ids_of_texts
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile
-from nightbell.adapters.stores.sqlite.columns import numbers, packed_columns
+from nightbell.adapters.stores.sqlite.columns import Joined, numbers, numbers_of, packed_columns
 from nightbell.follow.limits import Limits
 from nightbell.follow.look import ChainedLook, Look
 from nightbell.follow.packed import STATES, PackedFollows
@@ -24,13 +24,18 @@ _decoder: Final = msgspec.json.Decoder(Limits)
 
 _STATE: Final = " ".join(f"WHEN '{state.value}' THEN {place}" for place, state in enumerate(STATES))
 
-_FOLLOWS: Final = f"""
-    SELECT max(number), group_concat(number, ' '), group_concat(id, ''), group_concat(sharer_number, ' '),
-        group_concat(follower, ''),
-        group_concat((CASE state {_STATE} END) * 4 + may_see_graph * 2 + may_be_told, ' '),
-        group_concat(limit_set, ' '), group_concat(since_ms, ' ')
-    FROM (SELECT * FROM follow WHERE number > ? ORDER BY number LIMIT ?)"""
-"""State and permissions in one number: what is joined is read digit by digit."""
+_FOLLOWS: Final = (
+    numbers_of("number", np.int32),
+    Joined("group_concat(id, '')", ids_of_texts),
+    numbers_of("sharer_number", np.int32),
+    Joined("group_concat(follower, '')", ids_of_texts),
+    # State and permissions in one number: what is joined is read digit by digit.
+    numbers_of(f"(CASE state {_STATE} END) * 4 + may_see_graph * 2 + may_be_told", np.int8),
+    numbers_of("limit_set", np.int64),
+    numbers_of("since_ms", np.int64),
+    # Few are paused: those alone, each with its number. A condition would read all rows once more.
+    Joined("group_concat(CASE WHEN paused_by <> '' THEN number || ' ' || paused_by END, ' ')", str.split),
+)
 
 
 class SqliteFollowStore:
@@ -121,19 +126,25 @@ def _load(connection: sqlite3.Connection) -> LoadedFollows:
 def _follows(connection: sqlite3.Connection) -> PackedFollows:
     sets = connection.execute("SELECT id, content FROM limit_set ORDER BY id").fetchall()
     limit_ids = np.array([number for number, _ in sets], np.int64)
-    taken, ids, sharer_numbers, followers, stands, limits, since_ms = packed_columns(connection, _FOLLOWS)
+    taken, ids, sharer_numbers, followers, stands, limits, since_ms, paused = packed_columns(
+        connection, "follow", _FOLLOWS, number="number"
+    )
     how = numbers(stands, np.int8)
     return PackedFollows(
         numbers=numbers(taken, np.int32),
-        ids=ids_of_texts("".join(ids)),
+        ids=b"".join(ids),
         sharer_numbers=numbers(sharer_numbers, np.int32),
-        followers=ids_of_texts("".join(followers)),
+        followers=b"".join(followers),
         states=how >> 2,
         may_see_graph=(how & 2) != 0,
         may_be_told=(how & 1) != 0,
         limits=np.searchsorted(limit_ids, numbers(limits, np.int64)).astype(np.int32),
         since_ms=numbers(since_ms, np.int64),
-        paused_by=dict(connection.execute("SELECT number, paused_by FROM follow WHERE paused_by <> ''")),
+        paused_by={
+            int(number): person
+            for words in paused
+            for number, person in zip(words[::2], words[1::2], strict=True)
+        },
         limit_sets=[_decoder.decode(content) for _, content in sets],
     )
 

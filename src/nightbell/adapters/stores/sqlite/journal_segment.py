@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate, pending
 from nightbell.journal.group import Group
-from nightbell.journal.packing import Damaged, decode
+from nightbell.journal.packing import HEADER_BYTES, Damaged, decode, facts_left_out
 from nightbell.journal.ports import Fault, StoreFailedError
 
 APPLICATION_ID: Final = 0x4E424A31
@@ -26,6 +27,9 @@ _TAIL: Final = 256
 """How many of the newest records are checked at every start; replay checks whatever it reads."""
 
 _CHUNK: Final = 64
+_LONG_BYTES: Final = 16_384
+"""A record that is longer may hold many facts: whoever wants none looks at its beginning first."""
+
 _PROBES_MAX: Final = 100_000
 """How many seqs in a row are looked for one by one behind a damaged page."""
 
@@ -256,15 +260,33 @@ def read(connection: sqlite3.Connection, after_seq: int, *, facts: bool = True) 
         UnreadableError: The next one is damaged.
         sqlite3.DatabaseError: The file is damaged, or the disk refuses.
     """
+    whole_upto = sys.maxsize if facts else _LONG_BYTES
     while True:
         rows = connection.execute(
-            "SELECT seq, packed FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (after_seq, _CHUNK)
+            "SELECT seq, CASE WHEN length(packed) <= ? THEN packed END FROM record"
+            " WHERE seq > ? ORDER BY seq LIMIT ?",
+            (whole_upto, after_seq, _CHUNK),
         ).fetchall()
         for seq, packed in rows:
-            yield sound(seq, packed, facts=facts)
+            yield _long_without_facts(connection, seq) if packed is None else sound(seq, packed, facts=facts)
         if len(rows) < _CHUNK:
             return
         after_seq = rows[-1][0]
+
+
+def _long_without_facts(connection: sqlite3.Connection, seq: int) -> Group:
+    """A long record without its facts; where it holds nothing else, they are not even read.
+
+    Raises:
+        UnreadableError: It is damaged.
+        sqlite3.DatabaseError: The file is damaged, or the disk refuses.
+    """
+    with connection.blobopen("record", "packed", seq, readonly=True) as record:
+        group = facts_left_out(record.read(HEADER_BYTES), len(record))
+        if group is not None and group.seq == seq:
+            return group
+        record.seek(0)
+        return sound(seq, record.read(), facts=False)
 
 
 def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
