@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from nightbell.app.demo_family import DemoError, DemoFamily
+from nightbell.app.leftovers import SHADOWS, sweep
 from nightbell.app.platform import Platform
 from nightbell.app.settings import Settings
 from nightbell.app.supervisor import Supervisor
@@ -119,6 +120,8 @@ async def run_platform(
     keep_large_apart()
     platform = Platform(folder, settings, tls=tls)
     supervisor = Supervisor(os.environ)
+    for place in sweep(folder, SHADOWS).removed:
+        announce(catalogue().say("doctor.leftovers_removed", files=place))
     with keeping_what_is_loaded():
         await platform.start()
     platform.follow_settings(read)
