@@ -92,7 +92,8 @@ def test_a_settings_file_without_a_secret_may_be_read_by_all(tmp_path: Path) -> 
 
 def test_the_shadow_has_the_deployed_settings_and_no_way_to_anybody(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(
-        'listen = "0.0.0.0:443"\npublic_url = "https://bell.example.org"\njournal_days = 9\nmetrics_listen = "127.0.0.1:9377"\n'
+        'listen = "0.0.0.0:443"\npublic_url = "https://bell.example.org"\njournal_days = 9\n'
+        'metrics_listen = "127.0.0.1:9377"\n'
         '[smtp]\nhost = "mail.example.org"\nsender = "bell@example.org"\npassword = "hunter2-unique"\n'
         "[lanes]\nlive_readings_max = 5000\n"
     )

@@ -4,6 +4,7 @@ A grant is verified from memory alone: the store may be gone. Passkeys will come
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -97,7 +98,9 @@ class Accounts:
         self._people.load(loaded.people)
         self._keys.load(loaded.keys)
         self.share.load(loaded)
-        await self._reserve()
+        with contextlib.suppress(*([PlatformError] if loaded.credentials_reserved else [])):
+            # A full disk keeps nobody from ringing: who signs in next asks for numbers again, and is told.
+            await self._reserve()
         await self._grants.start()
         await self._passwords.start()
 

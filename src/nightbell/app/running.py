@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from nightbell.adapters.machine.disk import is_full
 from nightbell.app.demo_family import DemoError, DemoFamily
 from nightbell.app.leftovers import SHADOWS, sweep
 from nightbell.app.platform import Platform
@@ -44,6 +45,11 @@ def give_back() -> None:
     """Give memory that is free back to the system, where the C library can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether a start that failed met a full disk."""
+    return is_full(folder)
 
 
 async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
