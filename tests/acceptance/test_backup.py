@@ -6,6 +6,7 @@ Method: phones send without a pause; a backup is taken; `kill -9`; it is put bac
 import asyncio
 import json
 import random
+import signal
 import sqlite3
 import sys
 import time
@@ -23,6 +24,7 @@ import pytest_asyncio
 from nightbell.adapters.stores.sqlite.journal import listed_segments
 from nightbell.adapters.stores.sqlite.journal_segment import sound
 from nightbell.app.control_words import FollowList, FollowRows, Nothing, People, PersonAdd, PersonRow
+from nightbell.app.leftovers import HELD_NAME
 from tests.acceptance.real_platform import PASSWORD, RealPlatform
 from tests.acceptance.test_kill_nine import until_evaluated
 
@@ -32,6 +34,7 @@ SHARE_PASSWORD = "only for the phone"
 SHARE = "/ShareWebServices/Services/"
 APP = "d89443d2-327c-4a6f-89e5-496bbb0317db"
 FLIPS = 12
+LARGE_MB = 100
 SEED = 20261128
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
@@ -377,3 +380,47 @@ async def test_no_secret_lies_in_the_clear(tmp_path: Path) -> None:
     secrets = [key.encode(), b"of the mail server", (platform.folder / "keys" / "webhook").read_bytes()]
     secrets += [line for line in (platform.folder / "keys" / "grant.key").read_bytes().split(b"\n") if line]
     assert [secret for secret in secrets if secret in raw] == []
+
+
+async def begun(*arguments: str) -> asyncio.subprocess.Process:
+    """A backup that is being made; its secret is given."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "nightbell.cli.main", "backup", *arguments, "--json",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(PASSPHRASE.encode() + b"\n")
+    process.stdin.write_eof()
+    return process
+
+
+async def test_what_a_killed_backup_leaves_is_removed_by_the_next_and_never_while_its_process_lives(
+    tmp_path: Path,
+) -> None:
+    large, small, kept = tmp_path / "large", tmp_path / "small", tmp_path / "kept"
+    kept.mkdir()
+    for folder in (large, small):
+        async with RealPlatform(folder) as platform:
+            platform.add_person("Ana")
+    with closing(sqlite3.connect(large / "ledger.sqlite")) as ledger:  # so that the copy takes a while
+        ledger.execute("CREATE TABLE large (content BLOB)")
+        ledger.executemany("INSERT INTO large VALUES (randomblob(1000000))", [()] * LARGE_MB)
+        ledger.commit()
+    process = await begun(str(kept), "--data", str(large))
+    async with asyncio.timeout(60):
+        while not (held := list(kept.glob(f".*.partial-*/{HELD_NAME}"))):
+            assert process.returncode is None
+            await asyncio.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
+    place = held[0].parent
+
+    beside = await nightbell("backup", str(kept / "beside.tar"), "--data", str(small))
+    there = place.is_dir()
+    process.kill()
+    await process.wait()
+    after = await nightbell("backup", str(kept / "after.tar"), "--data", str(small))
+
+    assert there
+    assert (beside["removed"], beside["left"]) == ([], [])
+    assert (after["removed"], after["left"]) == ([str(place)], [])
+    assert sorted(path.name for path in kept.iterdir()) == ["after.tar", "beside.tar"]

@@ -1,6 +1,7 @@
 """`nightbell doctor` on real directories, good and broken; its load beside the live files, never on them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
+import trustme
 
 from nightbell.app.control_words import Nothing, People
+from nightbell.app.leftovers import HELD_NAME
 from tests.acceptance.real_platform import RealPlatform
 from tests.simulators.mail_host import MailHost
 
@@ -183,11 +186,7 @@ async def test_a_load_that_is_broken_off_leaves_neither_folder_nor_process(
     how: signal.Signals, tmp_path: Path
 ) -> None:
     process = await begun(tmp_path, "--load", str(SHARERS), "--seconds", "300")
-    async with asyncio.timeout(120):
-        while not any((place / "platform.log").is_file() for place in shadows(tmp_path)):
-            assert process.returncode is None
-            await asyncio.sleep(0.1)
-    (place,) = shadows(tmp_path)
+    place = await until_its_bell_starts(process, tmp_path)
     await asyncio.sleep(1)
 
     process.send_signal(how)
@@ -197,6 +196,83 @@ async def test_a_load_that_is_broken_off_leaves_neither_folder_nor_process(
     assert process.returncode == 130
     assert not place.exists()
     assert processes_on(place) == []
+
+
+async def until_its_bell_starts(process: asyncio.subprocess.Process, folder: Path) -> Path:
+    """The made-up house, once a bell is started in it."""
+    async with asyncio.timeout(120):
+        while not any((place / "platform.log").is_file() for place in shadows(folder)):
+            assert process.returncode is None
+            await asyncio.sleep(0.1)
+    (place,) = shadows(folder)
+    return place
+
+
+@pytest.mark.timeout(300)
+async def test_what_a_killed_load_leaves_is_removed_by_the_next_doctor_and_never_before_the_kill(
+    tmp_path: Path,
+) -> None:
+    process = await begun(tmp_path, "--load", str(SHARERS), "--seconds", "300")
+    place = await until_its_bell_starts(process, tmp_path)
+    beside = await doctor(tmp_path)
+    there = place.is_dir()
+
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(ENDS_S_MAX):
+        while processes_on(place):
+            await asyncio.sleep(0.2)
+    left = place.is_dir()
+    said = await doctor(tmp_path)
+
+    assert there
+    assert {one["name"] for one in beside.report["findings"]}.isdisjoint({"leftovers"})
+    assert left, "nobody was there to remove it"
+    assert str(place) in said.text("leftovers")
+    assert said.verdict("leftovers") == "ok"
+    assert shadows(tmp_path) == []
+
+
+async def test_a_shadow_of_which_we_cannot_say_whose_it_is_is_named_and_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "shadow-abcd1234"
+    place.mkdir()
+
+    said = await doctor(tmp_path)
+
+    assert said.verdict("leftovers") == "warn"
+    assert f"rm -r {place}" in said.text("leftovers")
+    assert place.is_dir()
+
+
+async def test_a_bell_that_starts_removes_what_a_killed_load_left(tmp_path: Path) -> None:
+    place = tmp_path / "shadow-abcd1234"
+    place.mkdir()
+    (place / HELD_NAME).touch()
+    (tmp_path / "shadow-of-mine").mkdir()
+
+    async with RealPlatform(tmp_path):
+        assert [path.name for path in shadows(tmp_path)] == ["shadow-of-mine"]
+
+
+@pytest.mark.timeout(300)
+async def test_a_bell_with_a_certificate_is_tried_with_it(tmp_path: Path) -> None:
+    papers = (tmp_path / "cert.pem", tmp_path / "key.pem")
+    issued = trustme.CA().issue_cert("bell.example.org", "127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(papers[0])
+    issued.private_key_pem.write_to_path(papers[1])
+
+    process = await begun(tmp_path, "--load", "2", "--seconds", "1", "--tls", *map(str, papers))
+    place = await until_its_bell_starts(process, tmp_path)
+    opened = ""
+    while process.returncode is None and "127.0.0.1" not in opened:
+        with contextlib.suppress(FileNotFoundError):
+            opened = (place / "platform.log").read_text()
+        await asyncio.sleep(0.05)
+    out, _ = await process.communicate()
+
+    assert "https://127.0.0.1" in opened
+    first = json.loads(out)["steps"][0]["sent"]
+    assert first["kept"] == first["sent"] == 1
 
 
 def shadows(folder: Path) -> list[Path]:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from nightbell.account.book import Keys, People
-from nightbell.account.packed import halves, id_bytes
-from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson
+from nightbell.account.packed import halves, id_bytes, id_text
+from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson, StoredSession, StoredShare
+from nightbell.account.share_book import Shares
 from nightbell.follow.book import FollowBook
 from nightbell.follow.follow import Follow
 from nightbell.follow.ports import LoadedFollows
@@ -22,6 +23,25 @@ def keys_in(loaded: LoadedAccounts) -> list[StoredKey]:
     keys = Keys()
     keys.load(loaded.keys)
     return [key for person in people_in(loaded) for key in keys.of_person(person.person.id)]
+
+
+def shares_in(loaded: LoadedAccounts) -> list[StoredShare]:
+    """Share credentials."""
+    shares = Shares()
+    shares.load(loaded.shares)
+    return [StoredShare(shares.share(row), shares.password(row)) for row in range(len(shares))]
+
+
+def sessions_in(loaded: LoadedAccounts) -> list[StoredSession]:
+    """Share sessions."""
+    packed = loaded.sessions
+    accounts = [id_text(*one) for one in halves(packed.accounts).tolist()]
+    return [
+        StoredSession(packed.hashes[32 * at : 32 * at + 32], account, opened_ms, used_ms)
+        for at, (account, opened_ms, used_ms) in enumerate(
+            zip(accounts, packed.opened_ms.tolist(), packed.used_ms.tolist(), strict=True)
+        )
+    ]
 
 
 def follows_in(loaded: LoadedFollows, *sharers: str) -> list[Follow]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from nightbell.adapters.machine.disk import Disk
@@ -10,6 +11,9 @@ from nightbell.app.control_words import Health
 from nightbell.app.doctor import checks
 from nightbell.app.doctor.checks import Certificate, SecretFile
 from nightbell.app.doctor.finding import Finding, Verdict, report_of
+from nightbell.app.doctor.shadow import lasting_s, need_bytes
+from nightbell.app.leftovers import Swept
+from nightbell.app.settings import Settings
 from nightbell.watch.health import Health as WatcherHealth
 from nightbell.watch.page import Headline
 from nightbell.words.catalogue import catalogue
@@ -160,3 +164,29 @@ def test_the_worst_finding_is_the_verdict() -> None:
     assert report_of([ok]).verdict is OK
     assert report_of([warn, ok]).verdict is WARN
     assert report_of([ok, fail, warn]).verdict is FAIL
+
+
+def test_a_load_without_the_tls_of_the_bell_is_said() -> None:
+    secure = msgspec.structs.replace(WELL, url="https://bell.example.org:8377")
+    named = Settings.model_validate({"tls": {"certificate": "/c.pem", "key": "/k.pem"}})
+    proxied = Settings(public_url="https://bell.example.org")
+
+    (found,) = checks.load_tls(WORDS, Settings(), secure)
+
+    check(found, WARN, "https", "--tls")
+    for settings, health in ((named, secure), (proxied, secure), (Settings(), WELL), (Settings(), None)):
+        assert checks.load_tls(WORDS, settings, health) == []
+
+
+def test_leftovers() -> None:
+    assert checks.leftovers(WORDS, Swept((), ())) == []
+    check(checks.leftovers(WORDS, Swept(("/srv/shadow-1",), ()))[0], OK, "/srv/shadow-1")
+    check(checks.leftovers(WORDS, Swept(("/a",), ("/srv/shadow-2",)))[0], WARN, "rm -r /srv/shadow-2")
+
+
+def test_a_million_is_said_to_take_a_quarter_of_an_hour_and_twelve_gigabytes() -> None:
+    furnish_s, first_s, *rest_s = lasting_s(1_000_000, 60)
+
+    assert 600 <= furnish_s <= 900
+    assert (first_s, rest_s) == (60, [10] * 4)
+    assert 8_000 * MB <= need_bytes(1_000_000) <= 15_000 * MB

@@ -93,6 +93,7 @@ def test_a_settings_file_without_a_secret_may_be_read_by_all(tmp_path: Path) -> 
 def test_the_shadow_has_the_deployed_settings_and_no_way_to_anybody(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(
         'listen = "0.0.0.0:443"\npublic_url = "https://bell.example.org"\njournal_days = 9\n'
+        'metrics_listen = "127.0.0.1:9377"\n'
         '[smtp]\nhost = "mail.example.org"\nsender = "bell@example.org"\npassword = "hunter2-unique"\n'
         "[lanes]\nlive_readings_max = 5000\n"
     )
@@ -106,6 +107,7 @@ def test_the_shadow_has_the_deployed_settings_and_no_way_to_anybody(tmp_path: Pa
     assert shadow.public_url == ""
     assert shadow.smtp.host == ""
     assert not shadow.canary
+    assert shadow.metrics_listen == "", "it would take the address of the live one"
     assert "hunter2" not in (tmp_path / "settings.toml").read_text()
 
 
@@ -113,7 +115,7 @@ def test_a_house_there_is_no_room_for_is_refused_before_anything_begins(tmp_path
     begun: list[str] = []
 
     with pytest.raises(ShadowError) as raised:
-        try_load(tmp_path, Settings(), 10**12, seconds=1, told=lambda what, _: begun.append(what))
+        try_load(tmp_path, Settings(), 10**12, seconds=1, told=lambda key, **_: begun.append(key))
 
     assert raised.value.key == "load_no_room"
     assert begun == []

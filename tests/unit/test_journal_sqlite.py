@@ -334,3 +334,16 @@ def test_a_call_that_the_system_refuses_is_named_for_what_has_to_be_done(
     refused = OSError(code, os.strerror(code))
 
     assert segment.as_failure(refused, tmp_path).fault is fault
+
+
+def test_the_index_of_the_log_says_how_much_of_it_is_whole_where_no_checkpoint_can(tmp_path: Path) -> None:
+    path = tmp_path / "2026-11-22.sqlite"
+    connection = segment.create(path, first_seq=1, opened_ms=NOON_MS)
+    for seq in range(1, 8):
+        connection.execute("INSERT INTO record VALUES (?, ?)", (seq, b"x" * 9_000))
+
+    by_index = segment.frames_by_index(path)
+    _, by_checkpoint, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    connection.close()
+
+    assert by_index == by_checkpoint > 14

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.app.metrics import disk, server
 from nightbell.app.metrics.ages import COUNT_AT, ReadingAges
 from nightbell.app.metrics.definitions import METRICS, PARTS, PREFIX, series_max
@@ -17,7 +18,7 @@ from nightbell.app.metrics.disk import Disk
 from nightbell.app.metrics.exposition import exposed
 from nightbell.app.metrics.first_page import LINES, first_page
 from nightbell.app.metrics.page import Numbers
-from nightbell.app.metrics.read import Rooms, Sample
+from nightbell.app.metrics.read import COUNTED_AT_ONCE, Rooms, Sample, count_open
 from nightbell.app.metrics.server import MetricsServer
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.publish.reading import READING_DTYPE, Reading
@@ -342,3 +343,31 @@ async def test_an_address_that_is_taken_is_said_and_had_once_it_is_free(
     assert "metrics_listen" in said
     assert "All else goes on" in said
     assert not metrics.failing
+
+
+def alarm_of(sharer: int, state: AlarmState, raised_ms: int) -> AlarmView:
+    """An open alarm, as far as it is counted."""
+    fields = dict.fromkeys(AlarmView.__struct_fields__, 0)
+    return AlarmView(**fields | {"sharer": sharer, "family": "low", "state": state, "raised_ms": raised_ms})  # type: ignore[arg-type]
+
+
+async def test_open_alarms_are_counted_without_canaries_and_without_keeping_the_loop() -> None:
+    alarms = [alarm_of(n, AlarmState.RINGING, NOW_MS - n) for n in range(3 * COUNTED_AT_ONCE)]
+    answered = [alarm_of(0, AlarmState.ANSWERED, NOW_MS - 10**6)] * 5
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(turn())
+    counted = await count_open([*alarms, *answered], frozenset({1, len(alarms) - 1}))
+    others.cancel()
+
+    assert counted.counts == {("low", "ringing"): len(alarms) - 2, ("low", "answered"): 5}
+    assert counted.ringing == len(alarms) - 2
+    assert counted.oldest_ms == NOW_MS - (len(alarms) - 2)
+    assert turns >= 3
+    assert (await count_open([], frozenset())).oldest_ms == 0

@@ -1,4 +1,4 @@
-"""People and keys as columns: how a store hands over a million of them, and how they are kept in memory."""
+"""Accounts as columns: how a store hands over a million of them, and how they are kept in memory."""
 
 import binascii
 from collections.abc import Iterable
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from nightbell.account.identity import FOLLOW, PUBLISH
 from nightbell.account.person import Person, folded
-from nightbell.account.ports import PackedKeys, PackedPeople, StoredKey, StoredPerson
+from nightbell.account.ports import (
+    PackedKeys,
+    PackedPeople,
+    PackedSessions,
+    PackedShares,
+    StoredKey,
+    StoredPerson,
+    StoredSession,
+    StoredShare,
+)
 from nightbell.account.texts import FIELD_END, TEXT_END
 from nightbell.words.glucose import Unit
 
@@ -54,6 +63,35 @@ def packed_keys(keys: Iterable[StoredKey]) -> PackedKeys:
         TEXT_END.join(key.label for key in some).encode(),
         b"".join(key.secret_hash for key in some),
         np.array([key.created_ms for key in some], np.int64),
+    )
+
+
+def text_of_share(stored: StoredShare) -> bytes:
+    """The texts of a Share credential in one."""
+    return FIELD_END.join((stored.share.name, stored.password)).encode()
+
+
+def packed_shares(shares: Iterable[StoredShare]) -> PackedShares:
+    """Share credentials as columns."""
+    some = list(shares)
+    return PackedShares(
+        b"".join(id_bytes(one.share.account) for one in some),
+        b"".join(id_bytes(one.share.person) for one in some),
+        np.array([one.share.credential for one in some], np.int32),
+        np.array([one.share.created_ms for one in some], np.int64),
+        TEXT_END.encode().join(text_of_share(one) for one in some),
+        TEXT_END.join(folded(one.share.name) for one in some).encode(),
+    )
+
+
+def packed_sessions(sessions: Iterable[StoredSession]) -> PackedSessions:
+    """Share sessions as columns."""
+    some = list(sessions)
+    return PackedSessions(
+        b"".join(one.id_hash for one in some),
+        b"".join(id_bytes(one.account) for one in some),
+        np.array([one.opened_ms for one in some], np.int64),
+        np.array([one.used_ms for one in some], np.int64),
     )
 
 

@@ -111,13 +111,49 @@ class PackedKeys(NamedTuple):
     created_ms: NDArray[np.int64]
 
 
+class PackedShares(NamedTuple):
+    """Many Share credentials, in any order.
+
+    Attributes:
+        ids: Account ids, as 16 bytes each.
+        people: Whose they are, as 16 bytes each.
+        credentials: Their numbers.
+        created_ms: When each was made.
+        texts: Name and stored password of each (`packed.text_of_share`), joined by `TEXT_END`.
+        folded: The folded name of each, joined by `TEXT_END`.
+    """
+
+    ids: bytes
+    people: bytes
+    credentials: NDArray[np.int32]
+    created_ms: NDArray[np.int64]
+    texts: bytes
+    folded: bytes
+
+
+class PackedSessions(NamedTuple):
+    """Many Share sessions, in any order.
+
+    Attributes:
+        hashes: SHA-256 of each id, 32 bytes each.
+        accounts: Account ids, as 16 bytes each.
+        opened_ms: When each was opened.
+        used_ms: When each was last used.
+    """
+
+    hashes: bytes
+    accounts: bytes
+    opened_ms: NDArray[np.int64]
+    used_ms: NDArray[np.int64]
+
+
 class LoadedAccounts(NamedTuple):
     """Everything that is stored. `credentials_reserved` is 0 only where nothing was ever stored."""
 
     people: PackedPeople
     keys: PackedKeys
-    shares: list[StoredShare]
-    sessions: list[StoredSession]
+    shares: PackedShares
+    sessions: PackedSessions
     credentials_reserved: int
 
 

@@ -4,6 +4,7 @@ A grant is verified from memory alone: the store may be gone. Passkeys will come
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -89,7 +90,9 @@ class Accounts:
         loaded = await self._store.load()
         if loaded.credentials_reserved == 0 and await self._folder.exists():  # lost, not new: grants are out
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_lost"))
-        await self._reserve()
+        with contextlib.suppress(*([PlatformError] if loaded.credentials_reserved else [])):
+            # A full disk keeps nobody from ringing: who signs in next asks for numbers again, and is told.
+            await self._reserve()
         self._read = loaded
         return loaded
 

@@ -6,8 +6,9 @@ from typing import Final
 from nightbell.account.book import People
 from nightbell.account.counts import SignInCounts
 from nightbell.account.identity import SHARE_SCOPES, Identity
+from nightbell.account.packed import halves, id_text
 from nightbell.account.patience import Patience
-from nightbell.account.person import NOT_A_SHARER, Person, folded, tidied_name
+from nightbell.account.person import NOT_A_SHARER, Person, tidied_name
 from nightbell.account.ports import (
     AccountChange,
     AccountStore,
@@ -16,14 +17,18 @@ from nightbell.account.ports import (
     StoredSession,
     StoredShare,
 )
-from nightbell.account.share import Session, Sessions, ShareCredential, Verified
+from nightbell.account.share import ShareCredential, Verified
+from nightbell.account.share_book import Sessions, Shares
 from nightbell.load.gate import Work
 from nightbell.load.service import Admission
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.identity import new_secret, new_uuid, secret_hash
+from nightbell.words.table import NO_ROW
 
 SESSION_ID_CHARS: Final = 36
+TENDED_AT_ONCE: Final = 2_000
+"""Sessions written in one transaction: some ten milliseconds of the loop and of the file."""
 
 
 class ShareAccounts:
@@ -43,8 +48,7 @@ class ShareAccounts:
         self._passwords = passwords
         self._patience = patience
         self._people = people
-        self._shares: dict[str, StoredShare] = {}
-        self._named: dict[str, str] = {}
+        self._shares = Shares()
         self.sign_ins = SignInCounts()
         self._sessions = Sessions()
         self._verified = Verified(new_secret(""))
@@ -52,22 +56,18 @@ class ShareAccounts:
 
     def load(self, loaded: LoadedAccounts) -> None:
         """Take over what is stored."""
-        for stored in loaded.shares:
-            self._put(stored)
-        for one in loaded.sessions:
-            if one.account in self._shares:
-                self._sessions.put(one.id_hash, Session(one.account, one.opened_ms, one.used_ms))
+        self._shares.load(loaded.shares)
+        self._sessions.load(loaded.sessions, self._shares.rows(halves(loaded.sessions.accounts)))
 
     # Credentials
 
     def share_account_by_name(self, name: str) -> ShareCredential | None:
         """The credential a client calls by this name, whatever its case."""
-        return self.share_account_by_id(self._named.get(folded(name), ""))
+        return self._share(self._shares.named(name))
 
     def share_account_by_id(self, account: str) -> ShareCredential | None:
         """The credential of this account id."""
-        stored = self._shares.get(account.lower())
-        return None if stored is None else stored.share
+        return self._share(self._shares.row(account.lower()))
 
     def check_free(self, name: str) -> None:
         """Refuse a name that cannot be one or is taken.
@@ -77,7 +77,7 @@ class ShareAccounts:
         """
         if tidied_name(name) is None:
             raise CallerError(ErrorCode.MALFORMED, catalogue().say("account.name_malformed"))
-        if folded(name) in self._named:
+        if self._shares.named(name) != NO_ROW:
             raise CallerError(ErrorCode.CONFLICT, catalogue().say("account.share_name_taken"))
 
     async def add(
@@ -94,7 +94,7 @@ class ShareAccounts:
             share = ShareCredential(new_uuid(), tidied_name(name) or "", person.id, credential, now_ms)
             stored = StoredShare(share, hashed)
             await self._store.commit(AccountChange(shares=(stored,)))
-            self._put(stored)
+            self._shares.put(stored)
         return share
 
     async def set_password(self, account: str, password: str) -> None:
@@ -106,13 +106,13 @@ class ShareAccounts:
         """
         hashed = await self._passwords.hashed(password)
         async with self._changing:
-            stored = self._shares.get(account)
-            if stored is None:
+            row = self._shares.row(account)
+            if row == NO_ROW:
                 raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("account.no_such_person"))
-            changed = StoredShare(stored.share, hashed)
-            over = self._sessions.of_account(account)
+            changed = StoredShare(self._shares.share(row), hashed)
+            over = self._sessions.of_share(row)
             await self._store.commit(AccountChange(shares=(changed,), sessions_dropped=over))
-            self._put(changed)
+            self._shares.put(changed)
             self._verified.forget(account)
             self._sessions.drop(over)
 
@@ -145,9 +145,10 @@ class ShareAccounts:
             sentence = catalogue().say("account.try_later", seconds=seconds)
             raise CallerError(ErrorCode.TRY_LATER, sentence, retry_after_s=seconds)
         self._patience.begin(named, peer, now_ms)
-        stored = self._shares.get(account)
+        row = self._shares.row(account)
+        stored = None if row == NO_ROW else self._shares.password(row)
         try:
-            right = await self._passwords.matches(None if stored is None else stored.password, password)
+            right = await self._passwords.matches(stored, password)
         except PlatformError:
             self.sign_ins.busy += 1
             self._patience.forgive(named, peer)  # nobody looked at the password
@@ -157,7 +158,7 @@ class ShareAccounts:
         else:
             self.sign_ins.signed_in += 1
             self._patience.forgive(named, peer)
-            if self._shares.get(account) is stored:  # the password may have been changed meanwhile
+            if self._shares.password(row) == stored:  # the password may have been changed meanwhile
                 self._verified.put(account, digest, now_ms)
         return right
 
@@ -173,23 +174,28 @@ class ShareAccounts:
         hashed = secret_hash(session_id)
         stored = StoredSession(hashed, account.account, now_ms, now_ms)
         async with self._changing:
-            crowded = self._sessions.crowded_out(account.account)
+            row = self._shares.row(account.account)
+            crowded = self._sessions.crowded_out(row)
             await self._store.commit(AccountChange(sessions=(stored,), sessions_dropped=crowded))
             self._sessions.drop(crowded)
-            self._sessions.put(hashed, Session(account.account, now_ms, now_ms))
+            self._sessions.put(hashed, row, now_ms)
         return session_id
 
     def share_session(self, session_id: str, now_ms: int) -> Identity | None:
         """Who this session is, if it holds now; it holds on for a day from here."""
         if len(session_id) != SESSION_ID_CHARS or not session_id.isascii():
             return None
-        session = self._sessions.used(secret_hash(session_id.lower()), now_ms)
-        if session is None:
+        row = self._sessions.used(secret_hash(session_id.lower()), now_ms)
+        if row == NO_ROW:
             return None
-        share = self._shares[session.account].share
-        person = self._people.person(share.person)
-        sharer = NOT_A_SHARER if person is None else person.sharer
-        return Identity(share.person, SHARE_SCOPES, sharer, share.credential)
+        high, low = self._shares.person(row)
+        sharer = self._people.sharer_of(high, low)
+        return Identity(
+            id_text(high, low),
+            SHARE_SCOPES,
+            NOT_A_SHARER if sharer is None else sharer,
+            self._shares.credential(row),
+        )
 
     async def tend(self, now_ms: int) -> None:
         """Store when sessions were last used, and drop those that have run out.
@@ -197,20 +203,20 @@ class ShareAccounts:
         Raises:
             PlatformError: It was not saved; it is tried again the next time.
         """
-        async with self._changing:
-            over = self._sessions.over(now_ms)
-            touched = self._sessions.touched()
-            if not over and not touched:
-                return
-            rows = tuple(
-                StoredSession(hashed, session.account, session.opened_ms, session.used_ms)
-                for hashed, session in touched
-            )
-            await self._store.commit(AccountChange(sessions=rows, sessions_dropped=over))
-            self._sessions.drop(over)
-            for row, (_, session) in zip(rows, touched, strict=True):
-                session.stored_ms = row.used_ms
+        while await self._tend_some(now_ms):
+            pass
 
-    def _put(self, stored: StoredShare) -> None:
-        self._shares[stored.share.account] = stored
-        self._named[folded(stored.share.name)] = stored.share.account
+    async def _tend_some(self, now_ms: int) -> bool:
+        """A part of it, so that nobody who signs in waits for a million; whether there was any."""
+        async with self._changing:
+            over = self._sessions.over(now_ms, TENDED_AT_ONCE)
+            touched = self._sessions.touched(self._shares, TENDED_AT_ONCE)
+            if not over and not touched:
+                return False
+            await self._store.commit(AccountChange(sessions=touched, sessions_dropped=over))
+            self._sessions.stored(touched)
+            self._sessions.drop(over)
+            return True
+
+    def _share(self, row: int) -> ShareCredential | None:
+        return None if row == NO_ROW else self._shares.share(row)

@@ -28,6 +28,7 @@ from nightbell.adapters.stores.backup.archive import SEALED, Advance, ArchiveWri
 from nightbell.adapters.stores.backup.seal import sealed
 from nightbell.adapters.stores.backup.snapshot import copy_running, copy_stopped, last_seq, log_of
 from nightbell.adapters.stores.sqlite.journal import LOCK_NAME, listed_segments
+from nightbell.app.leftovers import PARTIALS, holding, sweep
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock, from_ms
 
@@ -72,6 +73,8 @@ class Made(msgspec.Struct, frozen=True):
         began_ms: Everything acknowledged before is in it.
         seq: The newest group of the journal in it.
         keys: Whether the keys are in it.
+        removed: What a backup that was killed had left there; it is gone.
+        left: The same, but we could not tell whether it is still in use.
     """
 
     file: str
@@ -79,6 +82,8 @@ class Made(msgspec.Struct, frozen=True):
     began_ms: int
     seq: int
     keys: bool
+    removed: list[str] = []
+    left: list[str] = []
 
 
 StillAccounts = Callable[[], AbstractContextManager[None]]
@@ -140,23 +145,26 @@ def make_backup(
     """
     began_ms = clock.now_ms()
     path = _path(target, began_ms)
+    swept = sweep(path.parent, PARTIALS)
     work = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         work.mkdir(mode=0o700)
     except OSError as error:
         raise BackupError("unwritable", file=str(path), why=error.strerror or str(error)) from None
     try:
-        taking = _Taking(folder, work, still, clock, advance)
-        manifest = taking.archive(began_ms, passphrase, nightbell)
-        size_bytes = taking.path.stat().st_size
-        _put_in_place(taking.path, path)
+        with holding(work):
+            taking = _Taking(folder, work, still, clock, advance)
+            manifest = taking.archive(began_ms, passphrase, nightbell)
+            size_bytes = taking.path.stat().st_size
+            _put_in_place(taking.path, path)
     except FileExistsError:
         raise BackupError("exists", file=str(path)) from None
     except (OSError, sqlite3.Error) as error:
         raise failure_of(error, path) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return Made(str(path), size_bytes, began_ms, manifest.seq, manifest.has_secrets)
+    kept = {"removed": list(swept.removed), "left": list(swept.left)}
+    return Made(str(path), size_bytes, began_ms, manifest.seq, manifest.has_secrets, **kept)
 
 
 def failure_of(error: OSError | sqlite3.Error, place: Path) -> BackupError:

@@ -12,6 +12,7 @@ from nightbell.adapters.stores.backup.archive import SEALED, Advance, ArchiveRea
 from nightbell.adapters.stores.backup.seal import UnknownSealError, WrongPassphraseError, opened
 from nightbell.adapters.stores.sqlite.accounts import keep_numbers_free
 from nightbell.app.backup import ACCOUNTS, SECRETS, BackupError, failure_of, sync_folder
+from nightbell.app.leftovers import HELD_NAME, PARTIALS, holding, sweep
 
 ROOM_BYTES_SPARE: Final = 64 << 20
 """What a first start needs beside the files themselves."""
@@ -83,15 +84,18 @@ class Restoring:
         except OSError as error:
             raise BackupError("unreadable", file=str(self._path), why=error.strerror or str(error)) from None
         secrets = self._secrets(passphrase)
+        sweep(folder.parent, PARTIALS)
         work = folder.with_name(f".{folder.name}.restoring-{os.getpid()}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._check_room(folder)
             work.mkdir(mode=0o700)
-            self._write(work, secrets, advance)
-            keep_numbers_free(work / ACCOUNTS)
-            _give_to_owner_of(folder, work)
-            work.rename(folder)  # over an empty folder too, at once
+            with holding(work):
+                self._write(work, secrets, advance)
+                keep_numbers_free(work / ACCOUNTS)
+                (work / HELD_NAME).unlink(missing_ok=True)
+                _give_to_owner_of(folder, work)
+                work.rename(folder)  # over an empty folder too, at once
             sync_folder(folder.parent)
         except BadArchiveError as error:
             raise self._bad(error) from error

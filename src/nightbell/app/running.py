@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from nightbell.adapters.machine.disk import is_full
 from nightbell.app.demo_family import DemoError, DemoFamily
+from nightbell.app.leftovers import SHADOWS, sweep
 from nightbell.app.platform import Platform
 from nightbell.app.settings import Settings
 from nightbell.app.supervisor import Supervisor
@@ -43,6 +45,11 @@ def give_back() -> None:
     """Give memory that is free back to the system, where the C library can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def has_no_room(folder: Path) -> bool:
+    """Whether a start that failed met a full disk."""
+    return is_full(folder)
 
 
 async def _show(platform: Platform, announce: Callable[[str], None]) -> None:
@@ -119,6 +126,8 @@ async def run_platform(
     keep_large_apart()
     platform = Platform(folder, settings, tls=tls)
     supervisor = Supervisor(os.environ)
+    for place in sweep(folder, SHADOWS).removed:
+        announce(catalogue().say("doctor.leftovers_removed", files=place))
     with keeping_what_is_loaded():
         await platform.start()
     platform.follow_settings(read)

@@ -6,12 +6,15 @@ from typing import Final
 import msgspec
 
 from nightbell.app.control_words import Health, Nothing
+from nightbell.app.doctor.checks import leftovers, load_tls
 from nightbell.app.doctor.finding import Finding, Report, Verdict, report_of
 from nightbell.app.doctor.gather import examine
 from nightbell.app.doctor.headroom import Step, judge
 from nightbell.app.doctor.shadow import ShadowError, try_load
+from nightbell.app.leftovers import SHADOWS, sweep
+from nightbell.app.settings import Settings
 from nightbell.cli.asking import Platform
-from nightbell.cli.config import settings_of
+from nightbell.cli.config import loaded_of, tls_of
 from nightbell.cli.speak import EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, CommandError, Speaker, say
 from nightbell.words.catalogue import catalogue
 
@@ -42,14 +45,19 @@ def doctor(asked: argparse.Namespace, speaker: Speaker) -> None:
     if asked.load is not None and not (1 <= asked.load <= SHARERS_MAX and 1 <= asked.seconds <= SECONDS_MAX):
         wrong = say("doctor_load_wrong", sharers=SHARERS_MAX, seconds=SECONDS_MAX)
         raise CommandError(wrong, exit_code=EXIT_USAGE, code="usage")
-    report = examine(asked.data, _health(asked), catalogue(), sharers=asked.load or 0)
+    health = _health(asked)
+    found_left = leftovers(catalogue(), sweep(asked.data, SHADOWS))
+    report = examine(asked.data, health, catalogue(), sharers=asked.load or 0)
+    report = report_of([*report.findings, *found_left])
     if asked.load is None:
         speaker.result(report, *_lines(report))
         _end(report.verdict)
         return
+    settings = _to_try(asked)
+    report = report_of([*report.findings, *load_tls(catalogue(), settings, health)])
     if not speaker.as_json:
         speaker.result(report, *_lines(report))
-    steps = _steps(asked, speaker)
+    steps = _steps(asked, settings, speaker)
     found = judge(catalogue(), asked.load, steps)
     whole = report_of([*report.findings, found])
     lines = [*map(_step_line, steps), *_lines(report_of([found]))]
@@ -57,15 +65,29 @@ def doctor(asked: argparse.Namespace, speaker: Speaker) -> None:
     _end(whole.verdict)
 
 
-def _steps(asked: argparse.Namespace, speaker: Speaker) -> list[Step]:
+def _to_try(asked: argparse.Namespace) -> Settings:
+    """The deployed settings, with the certificate that was named for them.
+
+    Raises:
+        CommandError: They cannot be used.
+    """
+    chosen: dict[str, object] = {}
+    if asked.tls:
+        chosen["tls.certificate"], chosen["tls.key"] = (str(path.resolve()) for path in asked.tls)
+    settings = loaded_of(asked, chosen).settings
+    tls_of(settings)
+    return settings
+
+
+def _steps(asked: argparse.Namespace, settings: Settings, speaker: Speaker) -> list[Step]:
     words = catalogue()
     try:
         return try_load(
             asked.data,
-            settings_of(asked),
+            settings,
             asked.load,
             seconds=asked.seconds,
-            told=lambda what, n: speaker.note(words.say(f"doctor.load_{what}", n=f"{n:g}")),
+            told=lambda key, **slots: speaker.note(words.say(f"doctor.{key}", **slots)),
         )
     except ShadowError as error:
         sentence = words.say(f"doctor.{error.key}", **error.slots)

@@ -49,6 +49,10 @@ def backup(asked: argparse.Namespace, speaker: Speaker) -> None:
         raise CommandError(error.sentence, code=error.code) from None
     sentences = [say("backed_up", file=made.file, at=_time(made.began_ms))]
     sentences.append(say("backed_up_keys" if made.keys else "backed_up_no_keys"))
+    if made.removed:
+        sentences.append(say("backed_up_removed", files=" ".join(made.removed)))
+    if made.left:
+        sentences.append(say("backed_up_left", files=" ".join(made.left)))
     speaker.result(made, *sentences)
 
 

@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "status", "status:status")
     look = _add(commands, "doctor", "doctor:doctor")
     look.add_argument("--load", type=int, metavar="N", help=say("help_load"))
+    look.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help=say("help_tls"))
     look.add_argument("--seconds", type=int, default=60, metavar="S", help=say("help_seconds"))
     measure = _add(commands, "bench", "bench:bench")
     measure.add_argument("rest", nargs="*", help=say("help_bench_rest"))

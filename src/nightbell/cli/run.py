@@ -13,7 +13,7 @@ from nightbell.app.companion import Companion, watch_command
 from nightbell.app.control import AlreadyRunningError
 from nightbell.app.last_good import keep_last_good, last_good
 from nightbell.app.logs import catch_the_rest, set_up_logs
-from nightbell.app.running import run_platform
+from nightbell.app.running import has_no_room, run_platform
 from nightbell.app.settings import LAST_GOOD_NAME, Loaded, load
 from nightbell.app.tls import TlsFiles
 from nightbell.cli.config import loaded_of, tls_of
@@ -100,8 +100,12 @@ async def _up(
     except AlreadyRunningError:
         raise CommandError(say("already_running", folder=str(folder)), code="already_running") from None
     except NightbellError as error:
+        if has_no_room(folder):
+            raise CommandError(say("disk_full", folder=str(folder)), code="disk_full") from None
         raise CommandError.from_platform(error) from None
     except OSError as error:
+        if has_no_room(folder):
+            raise CommandError(say("disk_full", folder=str(folder)), code="disk_full") from None
         why = error.strerror or str(error)
         raise CommandError(say("cannot_open", listen=settings.listen, why=why), code="cannot_open") from None
     finally:

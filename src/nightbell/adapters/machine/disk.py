@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 BLOCK_BYTES: Final = 4096
 """What is written before each fsync: a page, as SQLite's journal writes."""
 
+START_BYTES_MIN: Final = 1_000_000
+"""Each of five files wants 32 KiB for the index of its log, and pages for the log (sqlite.org/wal.html)."""
+
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
@@ -43,6 +46,11 @@ def free_bytes(folder: Path) -> int:
     """What this user may still write there."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def is_full(folder: Path) -> bool:
+    """Whether there is no room for what a start itself writes, the logs of its files."""
+    return free_bytes(folder) < START_BYTES_MIN
 
 
 def size_bytes(path: Path) -> int:

@@ -12,6 +12,8 @@ from nightbell.adapters.machine.disk import Disk
 from nightbell.adapters.machine.system import Limits, Moment
 from nightbell.app.control_words import Health
 from nightbell.app.doctor.finding import Finding, Says
+from nightbell.app.leftovers import Swept
+from nightbell.app.settings import Settings
 from nightbell.watch.health import Health as WatcherHealth
 from nightbell.words.catalogue import Catalogue
 
@@ -258,6 +260,23 @@ def platform(words: Catalogue, health: Health | None) -> Finding:
     if health is None:
         return says.warn("away")
     return says.ok("well", url=health.url) if health.well else says.fail("ill", why=health.failing)
+
+
+def leftovers(words: Catalogue, swept: Swept) -> list[Finding]:
+    """What a doctor that was killed had left behind; nothing is said of nothing."""
+    says = Says(words, "leftovers")
+    if swept.left:
+        return [says.warn("left", files=" ".join(swept.left))]
+    return [says.ok("removed", files=" ".join(swept.removed))] if swept.removed else []
+
+
+def load_tls(words: Catalogue, settings: Settings, health: Health | None) -> list[Finding]:
+    """Whether a load leaves out TLS that the bell itself speaks, which its settings then do not name."""
+    by_us = health is not None and health.url.startswith("https:")
+    elsewhere = settings.public_url.startswith("https:")
+    if settings.tls.certificate is not None or not by_us or elsewhere:
+        return []
+    return [Says(words, "load_tls").warn("without")]
 
 
 def switches(words: Catalogue, off: Sequence[str]) -> Finding:

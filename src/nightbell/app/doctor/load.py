@@ -2,7 +2,9 @@
 
 Theory of operation. Each of some connections takes the next reading of the schedule, waits for its instant,
 sends it and waits for the answer. The time counts from the schedule, so a slow platform cannot hide by
-slowing the load. A reading whose every connection is busy leaves late, and that counts too. What this program
+slowing the load. A reading whose every connection is busy leaves late, and that counts too. With TLS each
+reading has a connection of its own, as from a phone that slept since the last one: the handshake is most of
+what TLS costs. Without, connections are kept, as from a proxy. What this program
 itself used of a core stands beside it: near a whole one, the figures say something about this program.
 """
 
@@ -143,6 +145,9 @@ class Load:
             except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
                 if writer is not None:
                     writer.close()
+                reader = writer = None
+            if writer is not None and self._context is not None:
+                writer.close()
                 reader = writer = None
             self._statuses.append(status)
             self._taken_ms.append((loop.time() - at_s) * 1_000)

@@ -5,7 +5,8 @@ Rules:
 2. The platform has the deployed settings but its own free port of 127.0.0.1, no mail server, no watcher, and
    nothing of our environment that would set them otherwise. Nobody in the house has an address.
 3. Furnishing, platform and load are processes in a session of their own: Ctrl-C reaches us alone, and we end
-   them, each by its own number.
+   them, each by its own number. Where we are killed the system ends them (`bound.py`), and the next doctor,
+   or the bell's next start, removes the folder (`app/leftovers.py`).
 """
 
 import contextlib
@@ -16,25 +17,33 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 import msgspec
 
 from nightbell.adapters.machine.disk import free_bytes
 from nightbell.adapters.machine.system import cpu_s, memory_mb, pause
+from nightbell.app.doctor import bound
 from nightbell.app.doctor.checks import FREE_BYTES_MIN, MB, PERSON_BYTES
 from nightbell.app.doctor.headroom import STEPS, Step, held, rate_per_s
 from nightbell.app.doctor.load import ANSWER_S_MAX, Asked, Sent
 from nightbell.app.furnish import TOKENS
+from nightbell.app.leftovers import holding
 from nightbell.app.settings import FILE_NAME, PREFIX, Settings, Smtp
 from nightbell.app.settings_pages import as_toml
 
 FOLDER_PREFIX: Final = "shadow-"
 ROOM_TIMES: Final = 3
 """The journal holds people and follows beside the accounts, and each file is written whole once more."""
+
+FURNISH_MS_SHARER: Final = 0.7
+"""To make up one sharer with three follows: a million in twelve minutes, on two cores of 2026."""
+
+START_S: Final = 5
+"""To start the made-up house, and to begin and end everything."""
 
 OPENS_S_MAX: Final = 300
 ENDS_S_MAX: Final = 30
@@ -60,15 +69,33 @@ def shadow_settings(settings: Settings) -> Settings:
             "listen": "127.0.0.1:0",
             "public_url": "",
             "watcher_url": "",
+            "metrics_listen": "",
             "canary": False,
             "smtp": Smtp(),
         }
     )
 
 
-def try_load(
-    folder: Path, settings: Settings, sharers: int, *, seconds: int, told: Callable[[str, float], None]
-) -> list[Step]:
+class Told(Protocol):
+    """Hears what begins: a sentence of the catalogue `doctor` and what it says."""
+
+    def __call__(self, key: str, **slots: str | int) -> None:
+        """Say it."""
+        ...
+
+
+def need_bytes(sharers: int) -> int:
+    """What trying so many needs on the disk, with room to spare for the live bell; all is given back."""
+    return sharers * PERSON_BYTES * ROOM_TIMES + FREE_BYTES_MIN
+
+
+def lasting_s(sharers: int, seconds: int) -> list[int]:
+    """How long making the house takes, about, and then each step at most."""
+    furnish_s = round(START_S + sharers * FURNISH_MS_SHARER / 1_000)
+    return [furnish_s, seconds, *(min(STEP_S_MAX, max(STEP_S_MIN, seconds // 6)) for _ in STEPS)]
+
+
+def try_load(folder: Path, settings: Settings, sharers: int, *, seconds: int, told: Told) -> list[Step]:
     """Load the deployed settings with so many made-up sharers, then with more until it does not hold.
 
     Args:
@@ -76,25 +103,26 @@ def try_load(
         settings: The deployed ones.
         sharers: How many.
         seconds: How long at the rate of so many; each further step is shorter.
-        told: Called with what begins: `furnish`, `start`, or `load` and its multiple.
+        told: Hears what begins.
 
     Raises:
         ShadowError: There is no room, or a part of it did not start.
     """
-    need = sharers * PERSON_BYTES * ROOM_TIMES + FREE_BYTES_MIN
-    if free_bytes(folder) < need:
-        raise ShadowError("load_no_room", need=need // MB, free=free_bytes(folder) // MB)
+    need, free = need_bytes(sharers), free_bytes(folder)
+    if free < need:
+        raise ShadowError("load_no_room", need=need // MB, free=free // MB)
+    furnish_s, *steps_s = lasting_s(sharers, seconds)
+    minutes = max(1, round((furnish_s + sum(steps_s)) / 60))
     steps: list[Step] = []
     with _ended_by_signals(), _own_folder(folder) as place:
         (place / FILE_NAME).write_text(as_toml(shadow_settings(settings)), encoding="utf-8")
-        told("furnish", sharers)
+        told("load_furnish", n=sharers, minutes=minutes, mb=need // MB)
         _furnish(place, sharers)
-        told("start", sharers)
+        told("load_start", n=sharers)
         with _platform(place) as (process, port):
             first = 0
-            for times in (1.0, *STEPS):
-                told("load", times)
-                lasting = seconds if not steps else min(STEP_S_MAX, max(STEP_S_MIN, seconds // 6))
+            for times, lasting in zip((1.0, *STEPS), steps_s, strict=True):
+                told("load_load", times=f"{times:g}", seconds=lasting)
                 asked = Asked(
                     port=port,
                     tls=settings.tls.certificate is not None,
@@ -114,7 +142,8 @@ def try_load(
 def _own_folder(folder: Path) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=folder))
     try:
-        yield place
+        with holding(place):
+            yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -138,7 +167,7 @@ def _process(module: str, *arguments: str, log: IO[bytes]) -> Iterator["subproce
     """One of our own modules in a process of its own, ended when the block ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     process = subprocess.Popen(  # noqa: S603 our own module
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", bound.__name__, str(os.getpid()), module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE if module.endswith(".load") else log,
         stderr=log,

@@ -7,7 +7,7 @@ from nightbell.app.metrics.ages import ReadingAges
 from nightbell.app.metrics.disk import Disk
 from nightbell.app.metrics.exposition import exposed
 from nightbell.app.metrics.first_page import first_page
-from nightbell.app.metrics.read import Rooms, Sample, read
+from nightbell.app.metrics.read import Rooms, Sample, count_open, read
 from nightbell.words.clock import Clock
 
 
@@ -32,7 +32,9 @@ class Numbers:
     async def read(self) -> list[Sample]:
         """Every number now."""
         disk = await self._disk.look()
-        return read(self._rooms, self.ages, disk, now_ms=self._clock.now_ms())
+        rooms = self._rooms
+        alarms = await count_open(rooms.hub.board.everybodys(), rooms.canaries())
+        return read(rooms, self.ages, disk, alarms, now_ms=self._clock.now_ms())
 
     async def page(self, accept: str) -> tuple[bytes, str]:
         """The page for Prometheus and its content type."""

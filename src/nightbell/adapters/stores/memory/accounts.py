@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nightbell.account.packed import packed_keys, packed_people
+from nightbell.account.packed import packed_keys, packed_people, packed_sessions, packed_shares
 from nightbell.account.ports import (
     AccountChange,
     KeyRing,
@@ -53,8 +53,8 @@ class MemoryAccountStore(Breakable):
         return LoadedAccounts(
             packed_people(self.people.values()),
             packed_keys(self.keys.values()),
-            list(self.shares.values()),
-            list(self.sessions.values()),
+            packed_shares(self.shares.values()),
+            packed_sessions(self.sessions.values()),
             self.reserved,
         )
 

@@ -23,11 +23,11 @@ from nightbell.account.ports import (
     LoadedAccounts,
     PackedKeys,
     PackedPeople,
+    PackedSessions,
+    PackedShares,
     StoredPerson,
-    StoredSession,
     StoredShare,
 )
-from nightbell.account.share import ShareCredential
 from nightbell.account.texts import FIELD_END, TEXT_END
 from nightbell.adapters.stores.sqlite.columns import Joined, numbers, numbers_of, packed_columns, texts_of
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
@@ -81,6 +81,18 @@ _KEYS: Final = (
     Joined("group_concat(hex(secret_hash), '')", bytes.fromhex),
     numbers_of("created_ms", np.int64),
 )
+
+
+_SHARES: Final = f"""
+    SELECT max(rowid), group_concat(account, ''), group_concat(person, ''), group_concat(credential, ' '),
+        group_concat(created_ms, ' '), group_concat(name || {_FIELD} || password, {_END}),
+        group_concat(name_folded, {_END})
+    FROM (SELECT rowid, * FROM share WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
+
+_SESSIONS: Final = """
+    SELECT max(rowid), group_concat(hex(id_hash), ''), group_concat(account, ''),
+        group_concat(opened_ms, ' '), group_concat(used_ms, ' ')
+    FROM (SELECT rowid, * FROM share_session WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
 
 
 class AccountsFile:
@@ -268,20 +280,10 @@ class SqliteAccountStore:
 
 
 def _load(connection: sqlite3.Connection) -> LoadedAccounts:
-    shares = [
-        StoredShare(ShareCredential(*row[:-1]), row[-1])
-        for row in connection.execute(
-            "SELECT account, name, person, credential, created_ms, password FROM share ORDER BY credential"
-        )
-    ]
-    sessions = [
-        StoredSession(*row)
-        for row in connection.execute(
-            "SELECT id_hash, account, opened_ms, used_ms FROM share_session ORDER BY opened_ms"
-        )
-    ]
     (reserved,) = connection.execute("SELECT reserved FROM credentials_reserved").fetchone()
-    return LoadedAccounts(_people(connection), _keys(connection), shares, sessions, reserved)
+    return LoadedAccounts(
+        _people(connection), _keys(connection), _shares(connection), _sessions(connection), reserved
+    )
 
 
 def _people(connection: sqlite3.Connection) -> PackedPeople:
@@ -309,6 +311,28 @@ def _keys(connection: sqlite3.Connection) -> PackedKeys:
         labels=TEXT_END.encode().join(labels),
         hashes=b"".join(hashes),
         created_ms=numbers(created_ms, np.int64),
+    )
+
+
+def _shares(connection: sqlite3.Connection) -> PackedShares:
+    ids, people, credentials, created_ms, texts, names = packed_columns(connection, _SHARES)
+    return PackedShares(
+        ids=ids_of_texts("".join(ids)),
+        people=ids_of_texts("".join(people)),
+        credentials=numbers(credentials, np.int32),
+        created_ms=numbers(created_ms, np.int64),
+        texts=TEXT_END.join(texts).encode(),
+        folded=TEXT_END.join(names).encode(),
+    )
+
+
+def _sessions(connection: sqlite3.Connection) -> PackedSessions:
+    hashes, accounts, opened_ms, used_ms = packed_columns(connection, _SESSIONS)
+    return PackedSessions(
+        hashes=bytes.fromhex("".join(hashes)),
+        accounts=ids_of_texts("".join(accounts)),
+        opened_ms=numbers(opened_ms, np.int64),
+        used_ms=numbers(used_ms, np.int64),
     )
 
 

@@ -52,6 +52,10 @@ _OS_FAULTS: Final = {
 """What a failing call of the file system itself means to whoever has to do something about it."""
 
 
+_MX_FRAME: Final = slice(16, 20)
+"""Where the index of the log says how many frames are whole, in the byte order of the machine."""
+
+
 class UnreadableError(Exception):
     """A file, or a record in it, is damaged. The text says what was found."""
 
@@ -185,7 +189,7 @@ def inspect(path: Path, damaged: Path) -> Inspected:
     try:
         connection = connect(path)
         _check_kind(connection, path)
-        accepted = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        accepted = _accepted(connection, path)
         tail = _tail(frames, max(0, accepted))
         if tail.lost_commits:
             shutil.copyfile(log, damaged / log.name)
@@ -206,6 +210,25 @@ def inspect(path: Path, damaged: Path) -> Inspected:
         if connection is not None:
             connection.close()
     return Inspected(first_seq, low, high, tail)
+
+
+def _accepted(connection: sqlite3.Connection, path: Path) -> int:
+    """How many frames of its log SQLite takes for whole.
+
+    A checkpoint says so. On a full disk it fails, for it may not even make the file longer; by then SQLite
+    has read the log, and its index of it says the same (sqlite.org/walformat.html, `mxFrame`).
+    """
+    try:
+        return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_FULL":
+            raise
+    return frames_by_index(path)
+
+
+def frames_by_index(path: Path) -> int:
+    """How many frames of the log are whole, as the index says that lies beside it."""
+    return int.from_bytes(companions(path)[1].read_bytes()[_MX_FRAME], sys.byteorder)
 
 
 def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
