@@ -33,13 +33,11 @@ ERRORS: Final = ("EIO", "ENOSPC", "EROFS", "EINTR")
 FAILS_S: Final = 1.5
 DOES: Final = re.compile(r"\b(Free|Check|Make|Stop|Restart|Look|Start)\b")
 
-FILES: Final = ("journal", "history.sqlite", "ledger.sqlite", "accounts.sqlite", "checkpoint")
-
 
 async def calls(size: Size, folder: Path, seed: int) -> Outcome:
     """Every n-th call of one writer fails for a while, then works again; which, how and when by chance."""
     if not can_attach():
-        return Outcome({}, skipped="needs strace and the right to attach it")
+        return Outcome(skipped="needs strace and the right to attach it")
     chance = random.Random(seed)
     broken, untouched = [], 0
     async with loaded(folder, sharers=100 + 8 * size.call_rounds, phones=6, seed=seed) as load:
@@ -75,7 +73,7 @@ async def calls(size: Size, folder: Path, seed: int) -> Outcome:
 async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
     """Every write finds no room, then a disk that may only be read, then syncs of half a second."""
     if not can_attach():
-        return Outcome({}, skipped="needs strace and the right to attach it")
+        return Outcome(skipped="needs strace and the right to attach it")
     broken = []
     async with loaded(folder, sharers=120, phones=4, seed=seed) as load:
         for number, inject in enumerate(
@@ -96,58 +94,3 @@ async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
                     await asyncio.sleep(0.2)
         verdict = await load.end()
     return of(verdict, {"faults": 3}, *broken)
-
-
-def _damage(path: Path, chance: random.Random) -> None:
-    """Garbage over a part of a file, as a failing disk leaves it."""
-    content = bytearray(path.read_bytes())
-    start = chance.randrange(0, max(1, len(content) // 2))
-    length = min(len(content) - start, chance.choice((512, 4096, 65536)))
-    content[start : start + length] = chance.randbytes(length)
-    path.write_bytes(content)
-
-
-async def damaged(size: Size, folder: Path, seed: int) -> Outcome:
-    """Each file alone is damaged while nothing runs: it starts and rings, or refuses and says what to do."""
-    chance = random.Random(seed)
-    broken: list[str] = []
-    started = refused = 0
-    for round_number in range(size.damages):
-        for name in FILES:
-            place = folder / f"{name}-{round_number}"
-            place.mkdir()
-            async with loaded(place, sharers=40, phones=2, seed=seed + round_number) as load:
-                await asyncio.sleep(0.5)
-                await load.settle()
-                port = load.platform.port
-                await load.platform.kill(signal.SIGTERM)
-                target = load.data / name
-                for path in [target] if target.is_file() else sorted(target.iterdir()):
-                    if path.is_file() and not path.name.endswith("-shm"):
-                        _damage(path, chance)
-                try:
-                    await load.platform.start(port)
-                    started += 1
-                    broken += [f"{place.name}: {why}" for why in await _rings(load)]
-                except AssertionError as error:
-                    refused += 1
-                    if not DOES.search(str(error)) and "restore" not in str(error):
-                        broken.append(f"{place.name}: does not say what to do: {str(error)[-300:]}")
-                load._listening.cancel()
-                await asyncio.gather(load._listening, return_exceptions=True)
-                load.drop_screen()
-    return Outcome({"started": started, "refused": refused}, tuple(broken))
-
-
-async def _rings(load: Load) -> list[str]:
-    """Let one phone say a low of somebody who has not spoken yet."""
-    sharer = load.sharers - 1
-    load.rang[sharer].clear()
-    load.over = False
-    phone = Phone(load, random.Random(1))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S / 4):
-            await phone._until_acked(sharer, [(now_ms() // 1000 * 1000, LOW_MGDL)], late=False)
-            await load.rang[sharer].wait()
-            return []
-    return ["a low did not ring after it started"]

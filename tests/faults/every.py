@@ -4,7 +4,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Final
 
-from tests.faults.disks import calls, damaged, full_disk
+from tests.faults.damage import damaged
+from tests.faults.disks import calls, full_disk
 from tests.faults.floods import flood, poison
 from tests.faults.outcome import Outcome, Size
 from tests.faults.power import power_cut

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,7 +116,9 @@ async def furnished(folder: Path, sharers: int) -> tuple[list[str], str]:
 class Load:
     """A furnished house, its platform, its phones and one follower's screen."""
 
-    def __init__(self, folder: Path, *, sharers: int, phones: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, *, sharers: int, phones: int, seed: int, data: Path | None = None
+    ) -> None:
         self.folder = folder
         self.sharers = sharers
         self.phones = phones
@@ -123,25 +126,40 @@ class Load:
         self.measured_ms: dict[int, int] = {}
         self._next = 0
         self.seed = seed
-        self.data = folder / "data"
+        self.data = data or folder / "data"
         self.history = folder / "history.jsonl"
         self.platform = RealPlatform(self.data)
         self.pause = 1.0
         self.over = False
         self.reconnects = 0
+        self.unshown = 0
         self.screen_pause_s = 0.02
         self._screen: Screen | None = None
 
     async def begin(self) -> None:
         """Furnish, start, and begin to send."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         self.keys, self.follower = await furnished(self.data, self.sharers)
         self.recorder = Recorder(self.history)
         self.recorder.write(House(self.seed, 2))
         await self.platform.start()
+        self.speak()
+
+    def speak(self) -> None:
+        """Phones send, and the screen listens."""
         chance = random.Random(self.seed)
         phones = [Phone(self, random.Random(chance.random())) for _ in range(self.phones)]
         self._listening = asyncio.create_task(self._listen())
         self._sending = [asyncio.create_task(phone.run()) for phone in phones]
+
+    def copied(self, folder: Path) -> "Load":
+        """The same house with the same past, once its platform has ended: a load of its own."""
+        copy = Load(folder, sharers=self.sharers, phones=self.phones, seed=self.seed)
+        shutil.copytree(self.data, copy.data, ignore=shutil.ignore_patterns("*.sock"))
+        shutil.copy(self.history, copy.history)
+        copy.keys, copy.follower, copy.recorder = self.keys, self.follower, Recorder(copy.history)
+        copy.measured_ms, copy._next = dict(self.measured_ms), self._next
+        return copy
 
     def next_sharer(self) -> int:
         """Whose phone speaks next: all of them in turn."""
@@ -167,15 +185,15 @@ class Load:
         if self._screen is not None:
             self._screen._writer.transport.abort()
 
-    async def settle(self) -> None:
-        """Every phone is through, and all that it sent is evaluated."""
+    async def settle(self, *, may_fail: bool = False) -> None:
+        """Every phone is through, and all that it sent is evaluated. If graphs may fail, they are counted."""
         self.over = True
         await asyncio.gather(*self._sending)
         end_ms = now_ms()
         async with asyncio.timeout(PATIENCE_S):
             while self.health().evaluated_tick_ms <= end_ms:
                 await asyncio.sleep(0.1)
-        await self._look()
+        await self._look(may_fail=may_fail)
 
     def health(self) -> Health:
         """What it says of itself."""
@@ -183,15 +201,23 @@ class Load:
 
     async def end(self) -> Verdict:
         """Settle, stop in order, and have the history checked in a process of its own."""
+        await self.leave()
+        return await self.judged()
+
+    async def judged(self) -> Verdict:
+        """What the checker says, once the platform has ended."""
+        return await asyncio.to_thread(checked, self.history, self.data)
+
+    async def leave(self) -> None:
+        """Settle, and stop in order."""
         await self.settle()
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self.drop_screen()
         await self.platform.kill(signal.SIGTERM)
         self.recorder.close()
-        return await asyncio.to_thread(checked, self.history, self.data)
 
-    async def _look(self) -> None:
+    async def _look(self, *, may_fail: bool = False) -> None:
         """As a follower would, at every graph."""
         headers = {"authorization": f"Bearer {self.follower}"}
         async with httpx.AsyncClient(
@@ -202,6 +228,10 @@ class Load:
                 if tile["sharer"] not in self.measured_ms:
                     continue
                 answer = await line.get(f"/v1/people/{tile['id']}/readings", params={"hours": 24})
+                if not answer.is_success:
+                    assert may_fail, f"a graph was asked for: {answer.status_code} {answer.text[:400]}"
+                    self.unshown += 1
+                    continue
                 points = tuple(
                     (point["measured_ms"] // 1000, point["glucose_mgdl"]) for point in answer.json()["points"]
                 )
@@ -258,12 +288,21 @@ def checked(history: Path, data: Path) -> Verdict:
 
 
 @asynccontextmanager
-async def loaded(folder: Path, *, sharers: int, phones: int, seed: int) -> AsyncIterator[Load]:
-    """A house under load; whatever happens, no process stays behind."""
-    load = Load(folder, sharers=sharers, phones=phones, seed=seed)
-    try:
+async def loaded(
+    folder: Path, *, sharers: int, phones: int, seed: int, data: Path | None = None
+) -> AsyncIterator[Load]:
+    """A house under load, its files in `data` if that is somewhere else."""
+    load = Load(folder, sharers=sharers, phones=phones, seed=seed, data=data)
+    async with never_left(load):
         await load.begin()
         yield load
+
+
+@asynccontextmanager
+async def never_left(load: Load) -> AsyncIterator[None]:
+    """Whatever happens, no process stays behind."""
+    try:
+        yield
     finally:
         load.over = True
         process = getattr(load.platform, "process", None)

@@ -166,7 +166,7 @@ def lay_out(left: dict[str, bytes], source: Path, target: Path) -> None:
 def unsound(folder: Path, acked: set[tuple[int, int, int]]) -> Iterator[str]:
     """What a cut broke: acknowledged readings that are gone, torn records, files that do not open."""
     held, torn = journal_of(folder / "journal")
-    yield from (f"torn: {found}" for found in torn)
+    yield from (f"torn: {found}" for _, found in torn)
     gone = [reading for reading in acked if not held[reading]]
     if gone:
         yield f"{len(gone)} acknowledged readings are gone, one is {gone[0]}"
@@ -196,7 +196,7 @@ async def _starts(folder: Path) -> str:
 async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
     """Un-synced bytes dropped or torn at random instants."""
     if not can_trace():
-        return Outcome({}, skipped="needs strace and the right to trace")
+        return Outcome(skipped="needs strace and the right to trace")
     trace = folder / "trace"
     async with loaded(folder, sharers=120, phones=6, seed=seed) as load:
         under = [
@@ -225,4 +225,6 @@ async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
         found = [f"start: {why}" for why in [await _starts(target)] if why] if number in started_on else []
         found += unsound(target, known)
         broken += [f"cut {number}: {one}" for one in found]
-    return of(verdict, {"cuts": len(at), "changes": len(done), "starts": len(started_on)}, *broken)
+    did = f"{len(at)} cuts among {len(done):,} writes, syncs and names, started on {len(started_on)}"
+    figures: dict[str, float] = {"cuts": len(at), "changes": len(done), "starts": len(started_on)}
+    return of(did, verdict, figures, *broken)
