@@ -83,6 +83,7 @@ class Phone:
             await asyncio.sleep(self._chance.uniform(0.02, 0.1))
         for at_ms, level in readings:
             write(Acked(now_ms(), sharer, at_ms, level))
+        self._load.acked += len(readings)
 
     async def _try(self, sharer: int, body: object, count: int) -> bool:
         headers = {"authorization": f"Bearer {self._load.keys[sharer]}"}
@@ -133,6 +134,7 @@ class Load:
         self.over = False
         self.reconnects = 0
         self.unshown = 0
+        self.acked = 0
         self.screen_pause_s = 0.02
         self._screen: Screen | None = None
 
