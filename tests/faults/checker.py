@@ -85,7 +85,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def segments_of(folder: Path) -> list[tuple[int, str, list[tuple[int, bytes]], list[tuple[int, str]]]]:
     """Each of the journal's files in order: its first number, name, records, and what cannot be read."""
-    segments = []
+    segments: list[tuple[int, str, list[tuple[int, bytes]], list[tuple[int, str]]]] = []
     for path in folder.glob("*.sqlite"):
         with closing(sqlite3.connect(path)) as file:
             try:
@@ -211,11 +211,9 @@ class _Run:
 def _readings(run: _Run, files: Files) -> Iterator[str]:
     """Every acknowledged one once, and nothing that nobody sent.
 
-    What lay in the damaged part of a journal may be gone from it; and from the graphs too if it was live, for
-    what is newer than the last closed block of three hours is in the journal only.
+    What lay in the damaged part of a journal may be gone from it; see `_graphs`.
     """
     late = {reading for reading, sent in run.sent.items() if sent.late}
-    live_and_harmed = run.harmed - late
     for seq, why in files.torn:
         if seq not in run.harmed_seqs:
             yield f"torn: {why}"
@@ -228,11 +226,17 @@ def _readings(run: _Run, files: Files) -> Iterator[str]:
             yield f"twice: {reading} is in the journal {times} times"
         if times and reading not in run.sent:
             yield f"strange: {reading} is in the journal and nobody sent it"
+
+
+def _graphs(run: _Run) -> Iterator[str]:
+    """Every acknowledged one once on a graph, but for what was live and lay in the damaged part."""
     if not run.shown:
         yield "nothing was shown at the end, so history was not checked"
-    for sharer, second, level in run.acked:
+    for reading in run.acked:
+        sharer, second, level = reading
         times = run.shown[sharer][second, level] if sharer in run.shown else 1
-        if times != 1 and not (times == 0 and (sharer, second, level) in live_and_harmed):
+        excused = times == 0 and reading in run.harmed and not run.sent[reading].late
+        if times != 1 and not excused:
             kind = "doubled in" if times else "gone from"
             yield f"{kind} history: ({sharer}, {second}, {level}) was acknowledged and is shown {times} times"
 
@@ -298,7 +302,7 @@ def _rung_ms(run: _Run) -> tuple[int, ...]:
 def check(history: Iterable[Line], files: Files) -> Verdict:
     """Everything that was promised, against everything that is there."""
     run = _Run(history)
-    violations = [*_readings(run, files), *_rings(run, files), *_ids(run, files)]
+    violations = [*_readings(run, files), *_graphs(run), *_rings(run, files), *_ids(run, files)]
     if not run.acked:
         violations.append("nothing was acknowledged, so nothing was tried")
     told = Counter(one.id for one in run.heard if not one.snapshot)

@@ -3,17 +3,18 @@
 What is promised, and checked by the checker as after every other fault:
 
 - **checkpoint**: it starts, and nothing at all is lost.
-- **ledger**: it starts. If alarms cannot be written down, it says so and what to do; once that is done (start it
-  again), all of the ledger is made again from the journal, and nothing at all is lost.
-- **history**: it starts. If a graph cannot be shown, it says so and what to do; once that is done (move the file
-  away, start it again), the journal brings all of it back. Rows of history carry no checksum, so a graph may
-  show garbage until then: this is not checked.
+- **ledger**: it starts. If alarms cannot be written down, it says so and what to do; once that is done (start
+  it again), all of the ledger is made again from the journal, and nothing at all is lost.
+- **history**: it starts. If a graph cannot be shown, it says so and what to do; once that is done (move the
+  file away, start it again), the journal brings all of it back. Rows of history carry no checksum, so a
+  graph may show garbage until then: this is not checked.
 - **accounts**: it starts, or it refuses and says what to do. Once the file of before is put back, as
   `nightbell restore` does, it starts, and nothing at all is lost.
 - **journal**: it starts. Readings may be gone from the journal only if their record needs a page that the
-  damage touched: its own pages, or those on the way to it. If they were live and their block of three hours was
-  still open, they are gone from graphs too, and else they are shown. Every alarm and notification of before is
-  there. As soon as the platform reads such a page (at the start, if there is no checkpoint), it says so.
+  damage touched: its own pages, or those on the way to it. If they were live and their block of three hours
+  was still open, they are gone from graphs too, and else they are shown. Every alarm and notification of
+  before is there. As soon as the platform reads such a page (at the start, if there is no checkpoint), it
+  says so.
 
 In each case it takes readings again, and a new low rings.
 """
@@ -97,20 +98,19 @@ class Trial:
             await load.platform.start()
         except AssertionError as error:
             self._see_refusal(str(error))
-            for path in whole.glob(f"{self._name}*"):
-                (load.data / path.name).write_bytes(path.read_bytes())
+            self._put_back(whole)
             await load.platform.start()
         load.speak()
         await asyncio.sleep(LIVES_S)
         if self._name in {"history.sqlite", "ledger.sqlite"}:
-            await self._do_as_told(chance)
+            await self._do_as_told()
         await load.leave()
-        self._see_said(harmed)
+        self._see_said(harmed=harmed)
         verdict = await load.judged()
         self.broken += verdict.violations  # with the name of the file before each
         return msgspec.structs.replace(verdict, violations=())
 
-    async def _do_as_told(self, chance: random.Random) -> None:
+    async def _do_as_told(self) -> None:
         """See that it said what is wrong, do what it says, and have it go on."""
         load = self.load
         await load.settle(may_fail=True)
@@ -122,9 +122,16 @@ class Trial:
         port = load.platform.port
         await load.platform.kill(signal.SIGTERM)
         if self._name == "history.sqlite":
-            for path in load.data.glob("history.sqlite*"):
-                path.unlink()
+            self._take_away()
         await load.platform.start(port)
+
+    def _take_away(self) -> None:
+        for path in self.load.data.glob("history.sqlite*"):
+            path.unlink()
+
+    def _put_back(self, whole: Path) -> None:
+        for path in whole.glob(f"{self._name}*"):
+            (self.load.data / path.name).write_bytes(path.read_bytes())
 
     def _see_refusal(self, said: str) -> None:
         self.refused = True
@@ -133,7 +140,7 @@ class Trial:
         elif not DOES.search(said) and "restore" not in said:
             self.broken.append(f"it does not say what to do: {said[-300:]}")
 
-    def _see_said(self, harmed: bool) -> None:
+    def _see_said(self, *, harmed: bool) -> None:
         said = any(SAID in line for line in self.load.platform.said)
         aside = any((self.load.data / "journal" / "damaged").iterdir())
         if self._name == "journal-read" and harmed and not said:

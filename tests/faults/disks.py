@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import random
 import re
 import shutil
 import signal
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.acceptance.tracing import can_attach, tampered
-from tests.faults.load import PATIENCE_S, Load, loaded
+from tests.faults.load import LOW_MGDL, PATIENCE_S, STEP_MS, Load, Phone, loaded
 from tests.faults.outcome import Outcome, Size, of
+from tests.faults.record import now_ms
 
 MOUNT: Final = shutil.which("mount")
 DISK_MB: Final = 16
@@ -68,7 +70,7 @@ async def small_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: A
     finally:
         await _unmount(place)
     did = (
-        f"a tmpfs filled to the last byte: it recovered alone, well again {well_again_s:.1f} s after there was "
+        f"a tmpfs filled to the last byte: it recovered alone, well {well_again_s:.1f} s after there was "
         f"room; read-only at a start: it {'started' if started else 'refused and said what to do'}"
     )
     return of(did, verdict, {"well_again_s": well_again_s}, *broken)
@@ -80,6 +82,14 @@ async def _filled(load: Load, place: Path, broken: list[str]) -> float:
         broken.append(f"it could not be filled: {why}")
     load.note("full")
     said = await _said(load)
+    sharer, at_ms = load.sharers - 1, now_ms() // 1000 * 1000
+    load.measured_ms[sharer] = at_ms + STEP_MS
+    phone = Phone(load, random.Random(load.seed))
+    sending = asyncio.create_task(phone._until_acked(sharer, [(at_ms, LOW_MGDL)], late=False))
+    try:
+        await asyncio.wait_for(load.rang[sharer].wait(), PATIENCE_S / 4)
+    except TimeoutError:
+        broken.append("full: a low did not ring")
     before, after = load.acked, load.acked
     if said:
         await asyncio.sleep(1)  # what was under way is through
@@ -89,6 +99,7 @@ async def _filled(load: Load, place: Path, broken: list[str]) -> float:
     await asyncio.to_thread((place / "ballast").unlink)
     load.note("room again")
     begun = time.monotonic()
+    await sending
     if not DOES.search(said):
         broken.append(f"full: health does not say what to do: {said}")
     if after != before:

@@ -23,15 +23,16 @@ class Size(msgspec.Struct, frozen=True):
     reconnects: int
     flooders: int
     soak_s: float
+    power_s: float
 
 
 SMALL: Final = Size(
     kills=3, cuts=25, starts_after_cuts=1, call_stride=0, calls_s=2, checkpoint_calls=1, damages=1,
-    reconnects=300, flooders=60, soak_s=0,
+    reconnects=150, flooders=60, soak_s=0, power_s=3,
 )  # fmt: skip
 FULL: Final = Size(
     kills=200, cuts=500, starts_after_cuts=25, call_stride=5, calls_s=12, checkpoint_calls=30, damages=8,
-    reconnects=10_000, flooders=600, soak_s=20 * 60,
+    reconnects=10_000, flooders=600, soak_s=20 * 60, power_s=6,
 )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ from tests.faults.outcome import Outcome, Size, of
 from tests.faults.record import Acked, lines
 
 SECTOR: Final = 512
-LOAD_S: Final = 6
 _CALLS: Final = "pwrite64,write,ftruncate,fdatasync,fsync,rename,unlink"
 
 _LINE: Final = re.compile(r"^\d+ +(\d+\.\d+) (.*)$")
@@ -207,7 +206,7 @@ async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
         await load.platform.kill(15)
         before = await asyncio.to_thread(_files, load.data)
         await load.platform.start(port, under=under)
-        await asyncio.sleep(LOAD_S)
+        await asyncio.sleep(size.power_s)
         verdict = await load.end()
     done = list(changes(trace, load.data))
     acked = [line for line in lines(load.history) if isinstance(line, Acked)]

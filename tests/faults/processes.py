@@ -20,7 +20,7 @@ RINGS_WITHIN_S: Final = 3.0
 """Source of both: F1 of the list of fault tests. Reported; a slower machine breaks no promise."""
 
 ENDS_WITHIN_S: Final = 12.0
-"""F25 gives an end after 10 s; the watchdog looks once a second, so a look more may pass, and the last one."""
+"""F25 gives an end after 10 s; the watchdog looks once a second, so a look or two more may pass."""
 
 SLOPE_PERCENT_MAX: Final = 1.0
 """Source: F33 of the list of fault tests."""
@@ -57,12 +57,12 @@ async def kill_nine(size: Size, folder: Path, seed: int) -> Outcome:
     return of(did, verdict, figures, passes=passes)
 
 
-def _lives(load: Load) -> int:
+def lives(load: Load) -> int:
     """How often its door was opened."""
     return sum(bool(OPEN.search(line)) for line in load.platform.said)
 
 
-async def _until(true: Callable[[], bool]) -> None:
+async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.05)
@@ -76,7 +76,7 @@ async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
         await asyncio.sleep(1)
         # A fixed address, so that the one that takes over answers where the phones knock.
         await load.strike("a fixed port")
-        lives = _lives(load)
+        before = lives(load)
         calls = "epoll_wait,epoll_pwait"
         tracing = await asyncio.create_subprocess_exec(
             str(STRACE), "-o", str(folder / "trace"), "-e", f"trace={calls}",
@@ -86,13 +86,13 @@ async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
         begun = time.monotonic()
         try:
             # A tracer holds even a thread that is to end: it lets go once the platform has said that it ends.
-            await _until(lambda: any(b"platform.stuck" in line for line in load.platform.said))
+            await until(lambda: any(b"platform.stuck" in line for line in load.platform.said))
             noticed_s = time.monotonic() - begun
         finally:
             with contextlib.suppress(ProcessLookupError):
                 tracing.kill()
             await tracing.wait()
-        await _until(lambda: _lives(load) > lives)
+        await until(lambda: lives(load) > before)
         away_s = time.monotonic() - begun
         load.note("the loop stood", int(away_s * 1000))
         await asyncio.sleep(2)
@@ -112,9 +112,9 @@ async def stopped(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG0
         process.send_signal(signal.SIGCONT)
         load.note("stopped", 12_000)
         await asyncio.sleep(3)
-        lives = _lives(load)
+        opened = lives(load)
         verdict = await load.end()
-    broken = () if lives == 1 else ("it ended itself after a stop",)
+    broken = () if opened == 1 else ("it ended itself after a stop",)
     return of("stopped for 12 s and let go", verdict, {"stopped_s": 12}, *broken)
 
 

@@ -2,12 +2,13 @@
 
 import os
 import platform
-from datetime import UTC, datetime
 from importlib.metadata import version
 
 import msgspec
 
+from nightbell.words.clock import from_ms
 from tests.faults.outcome import Outcome
+from tests.faults.record import now_ms
 
 HEAD = (
     "fault", "seed", "what happened", "acknowledged", "lost", "missed", "told twice (same id, another)",
@@ -29,7 +30,7 @@ def conditions() -> dict[str, str]:
     """Of what machine the figures speak, and how busy it was at the beginning."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": from_ms(now_ms()).isoformat(timespec="seconds"),
         "nightbell": version("nightbell"),
         "python": platform.python_version(),
         "system": platform.release(),

@@ -43,9 +43,7 @@ async def test_damage_that_opening_does_not_meet_is_set_aside_by_the_next_start_
     with sqlite3.connect(path) as file:
         (root,) = file.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entry'").fetchone()
     file.close()
-    with path.open("r+b") as raw:
-        raw.seek((root - 1) * 4096)
-        raw.write(b"\xaa" * 4096)
+    garbage_over(path, (root - 1) * 4096)
 
     ledger = SqliteLedger(path)
     opened = await ledger.open(NOW_MS)
@@ -61,8 +59,14 @@ async def test_damage_that_opening_does_not_meet_is_set_aside_by_the_next_start_
     assert (opened.upto_seq, opened.set_aside) == (5, "")
     assert caught.value.fields["fault"] == LedgerFault.DAMAGED
     assert after.upto_seq == 0, "all of it is told again"
-    assert Path(after.set_aside).exists()
+    assert after.set_aside == f"{path}.damaged-{NOW_MS}"
     assert third == "", "once is enough"
+
+
+def garbage_over(path: Path, start: int) -> None:
+    with path.open("r+b") as raw:
+        raw.seek(start)
+        raw.write(b"\xaa" * 4096)
 
 
 async def again_opened(path: Path) -> str:
