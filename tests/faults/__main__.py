@@ -36,9 +36,7 @@ async def _tried(name: str, size: Size, folder: Path, seed: int) -> Outcome:
         return await asyncio.wait_for(FAULTS[name](size, folder, seed), FAULT_S_MAX + size.soak_s)
     except TimeoutError:
         traceback.print_exc()
-        return Outcome(
-            did="it did not come to its end", broken=("it waited for something that did not come",)
-        )
+        return Outcome(did="it did not come to its end", broken=("what it waited for did not come",))
     except Exception as error:  # noqa: BLE001 one fault must not stop the others
         traceback.print_exc()
         why = f"{type(error).__name__}: {error}"[-600:]
