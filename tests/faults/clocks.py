@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from tests.faults.load import PATIENCE_S, loaded
+from tests.faults.load import PATIENCE_S, Load, loaded
 from tests.faults.outcome import Outcome, Size, of
 from tests.faults.processes import lives
 from tests.faults.record import now_ms
@@ -27,14 +27,17 @@ async def clock(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001
     broken: list[str] = []
     set_to = folder / "clock"
     _set(set_to, 0)
-    async with loaded(folder, sharers=200, phones=4, seed=seed) as load:
-        load.platform.environment |= {
-            "LD_PRELOAD": str(LIBRARY),
-            "FAKETIME_TIMESTAMP_FILE": str(set_to),
-            "FAKETIME_CACHE_DURATION": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        await load.strike("under a clock that can be set")
+    asked = {
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(set_to),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+    def prepare(load: Load) -> None:
+        load.platform.environment |= asked
+
+    async with loaded(folder, sharers=200, phones=4, seed=seed, prepare=prepare) as load:
         before = lives(load)
         await asyncio.sleep(STAYS_S)
         load.without_lows = True

@@ -5,10 +5,11 @@ import contextlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -141,16 +142,19 @@ class Load:
         self.unshown = 0
         self.acked = 0
         self.without_lows = False
+        self.first_port = 0
+        self.under: Sequence[str] = ()
         self.screen_pause_s = 0.02
         self._screen: Screen | None = None
 
-    async def begin(self) -> None:
-        """Furnish, start, and begin to send."""
+    async def begin(self, prepare: Callable[["Load"], None]) -> None:
+        """Furnish, prepare what is special, start, and begin to send."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         self.keys, self.follower = await furnished(self.data, self.sharers)
         self.recorder = Recorder(self.history)
         self.recorder.write(House(self.seed, 2))
-        await self.platform.start()
+        prepare(self)
+        await self.platform.start(self.first_port, under=self.under)
         self.speak()
 
     def speak(self) -> None:
@@ -303,6 +307,13 @@ class Load:
             self.rang[found.sharer].set()
 
 
+def free_port() -> int:
+    """A port that nobody uses now: one that begins anew must answer where the phones knock."""
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        return int(some.getsockname()[1])
+
+
 def checked(history: Path, data: Path) -> Verdict:
     """What the checker says, in a process that shares nothing with the load."""
     command = [sys.executable, "-m", "tests.faults.checker", str(history), str(data)]
@@ -313,12 +324,21 @@ def checked(history: Path, data: Path) -> Verdict:
 
 @asynccontextmanager
 async def loaded(
-    folder: Path, *, sharers: int, phones: int, seed: int, data: Path | None = None
+    folder: Path,
+    *,
+    sharers: int,
+    phones: int,
+    seed: int,
+    data: Path | None = None,
+    prepare: Callable[[Load], None] = lambda _: None,
 ) -> AsyncIterator[Load]:
-    """A house under load, its files in `data` if that is somewhere else."""
+    """A house under load, its files in `data` if that is somewhere else.
+
+    What is special about its platform is set by `prepare`, once the house is furnished and before it starts.
+    """
     load = Load(folder, sharers=sharers, phones=phones, seed=seed, data=data)
     async with never_left(load):
-        await load.begin()
+        await load.begin(prepare)
         yield load
 
 

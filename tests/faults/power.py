@@ -20,7 +20,7 @@ from nightbell.app.control_words import Health, Nothing
 from tests.acceptance.real_platform import RealPlatform
 from tests.acceptance.tracing import STRACE, can_trace
 from tests.faults.checker import journal_of
-from tests.faults.load import loaded
+from tests.faults.load import Load, loaded
 from tests.faults.outcome import Outcome, Size, of
 from tests.faults.record import Acked, lines
 
@@ -197,15 +197,16 @@ async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
     if not can_trace():
         return Outcome(skipped="needs strace and the right to trace")
     trace = folder / "trace"
-    async with loaded(folder, sharers=120, phones=6, seed=seed) as load:
-        under = [
+    before: dict[str, bytearray] = {}
+
+    def prepare(load: Load) -> None:
+        before.update(_files(load.data))
+        load.under = [
             str(STRACE), "-f", "-D", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-ttt", "-o", str(trace),
             "-e", f"trace={_CALLS}",
         ]  # fmt: skip
-        port = load.platform.port
-        await load.platform.kill(15)
-        before = await asyncio.to_thread(_files, load.data)
-        await load.platform.start(port, under=under)
+
+    async with loaded(folder, sharers=120, phones=6, seed=seed, prepare=prepare) as load:
         await asyncio.sleep(size.power_s)
         verdict = await load.end()
     done = list(changes(trace, load.data))

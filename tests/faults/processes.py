@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.acceptance.real_platform import OPEN
 from tests.acceptance.tracing import STRACE, can_attach
-from tests.faults.load import PATIENCE_S, Load, loaded
+from tests.faults.load import PATIENCE_S, Load, free_port, loaded
 from tests.faults.outcome import Outcome, Pass, Size, memory_mb, of, share
 
 SERVES_WITHIN_S: Final = 2.0
@@ -72,10 +72,12 @@ async def half_dead(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
     """The event loop stands in one system call and returns not: the platform begins anew by itself."""
     if not can_attach():
         return Outcome(skipped="needs strace and the right to attach it")
-    async with loaded(folder, sharers=80, phones=3, seed=seed) as load:
+
+    def prepare(load: Load) -> None:
+        load.first_port = free_port()
+
+    async with loaded(folder, sharers=80, phones=3, seed=seed, prepare=prepare) as load:
         await asyncio.sleep(1)
-        # A fixed address, so that the one that takes over answers where the phones knock.
-        await load.strike("a fixed port")
         before = lives(load)
         calls = "epoll_wait,epoll_pwait"
         tracing = await asyncio.create_subprocess_exec(

@@ -12,7 +12,7 @@ from typing import Final
 
 from nightbell.app.supervisor import ALIVE, READY
 from nightbell.app.watchdog import EXIT_STUCK
-from tests.faults.load import PATIENCE_S, Load, loaded
+from tests.faults.load import PATIENCE_S, Load, free_port, loaded
 from tests.faults.outcome import Outcome, Pass, Size, of
 from tests.faults.processes import ENDS_WITHIN_S, lives, until
 
@@ -28,10 +28,13 @@ async def no_seconds(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: A
     Readings are acknowledged all the time. Lows among them ring once it evaluates again.
     """
     broken: list[str] = []
-    async with loaded(folder, sharers=100, phones=3, seed=seed) as load:
-        await asyncio.sleep(0.5)
+
+    def prepare(load: Load) -> None:
         load.platform.module = MODULE
-        await load.strike("one that can be broken")
+        load.first_port = free_port()
+
+    async with loaded(folder, sharers=100, phones=3, seed=seed, prepare=prepare) as load:
+        await asyncio.sleep(0.5)
         alone_s = await _alone(load)
         with _notified(load, folder / "notify") as systemd:
             await load.strike("under systemd")
