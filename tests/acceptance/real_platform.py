@@ -38,8 +38,10 @@ class RealPlatform:
         self.url = ""
         self.said: list[bytes] = []
         """Everything it has printed, over all its lives."""
+        self.module = "nightbell.cli.main"
+        """What is started: a test may start one that can be broken from outside."""
         self._options = options or ("--no-watcher",)
-        self._environment = {"NIGHTBELL_CANARY": "false"} | environment
+        self.environment = {"NIGHTBELL_CANARY": "false"} | environment
         self.process: asyncio.subprocess.Process
 
     async def start(self, port: int = 0, *, under: Sequence[str] = ()) -> None:
@@ -48,7 +50,7 @@ class RealPlatform:
             *under,
             sys.executable,
             "-m",
-            "nightbell.cli.main",
+            self.module,
             "up",
             "--data",
             str(self.folder),
@@ -57,7 +59,7 @@ class RealPlatform:
             *self._options,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=os.environ | self._environment,
+            env=os.environ | self.environment,
         )
         assert self.process.stdout is not None
         begun = len(self.said)

@@ -11,15 +11,16 @@ import sqlite3
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from nightbell.journal.group import Group
 from nightbell.journal.packing import Damaged, decode
-from tests.faults.record import Acked, Heard, House, Line, Sent, Shown, lines
+from tests.faults.record import Acked, Harmed, Heard, House, Line, Sent, Shown, lines
 
 MUST_RING_MGDL: Final = 54
 """Source: level 2 hypoglycaemia, below 54 mg/dL (3.0 mmol/L); the product's own limit is higher."""
@@ -58,42 +59,87 @@ class Files(NamedTuple):
     """What the platform left: the journal's readings with how often each is there, and the ledger."""
 
     journal: Counter[Reading]
-    torn: tuple[str, ...]
+    torn: tuple[tuple[int, str], ...]
     alarms: tuple[Alarm, ...]
     notices: tuple[Notice, ...]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What was found. `rung_ms` are the times from sending a low to hearing it on the screen, ascending."""
+    """What was found. `rung_ms` are the times from sending a low to hearing it on the screen, ascending.
+
+    `lost` are acknowledged readings, `missed` alarms, `doubled` what is there twice or under two ids, and
+    `excused` what is gone with the damaged part of a journal, where the fault was to damage it.
+    """
 
     violations: tuple[str, ...]
     acked: int
     lows: int
+    lost: int
+    missed: int
+    doubled: int
+    excused: int
     repeated_on_stream: int
     journaled_twice_late: int
     rung_ms: tuple[int, ...]
 
 
-def journal_of(folder: Path) -> tuple[Counter[Reading], tuple[str, ...]]:
-    """Every reading that counts in the journal's files; and what lies there and cannot be read."""
-    segments = []
+def segments_of(folder: Path) -> list[tuple[int, str, list[tuple[int, bytes]], list[tuple[int, str]]]]:
+    """Each of the journal's files in order: its first number, name, records, and what cannot be read."""
+    segments: list[tuple[int, str, list[tuple[int, bytes]], list[tuple[int, str]]]] = []
     for path in folder.glob("*.sqlite"):
         with closing(sqlite3.connect(path)) as file:
-            (first,) = file.execute("SELECT first_seq FROM segment").fetchone()
-            segments.append((first, path.name, file.execute("SELECT seq, packed FROM record").fetchall()))
+            try:
+                (first,) = file.execute("SELECT first_seq FROM segment").fetchone()
+            except sqlite3.DatabaseError as error:
+                segments.append((0, path.name, [], [(0, str(error))]))
+                continue
+            rows, unread = _rows(file)
+            segments.append((first, path.name, rows, unread))
     segments.sort()
+    return segments
+
+
+def _rows(file: sqlite3.Connection) -> tuple[list[tuple[int, bytes]], list[tuple[int, str]]]:
+    """The records of one file; where damage hides one, those around it."""
+    with suppress(sqlite3.DatabaseError):
+        return file.execute("SELECT seq, packed FROM record").fetchall(), []
+    rows, unread = [], []
+    try:
+        (low, high) = file.execute("SELECT min(seq), max(seq) FROM record").fetchone()
+    except sqlite3.DatabaseError as error:
+        return [], [(0, str(error))]
+    for seq in range(low or 0, (high or 0) + 1):
+        try:
+            rows += file.execute("SELECT seq, packed FROM record WHERE seq = ?", (seq,)).fetchall()
+        except sqlite3.DatabaseError as error:
+            unread.append((seq, str(error)))
+    return rows, unread
+
+
+def journal_of(folder: Path) -> tuple[Counter[Reading], tuple[tuple[int, str], ...]]:
+    """Every reading that counts in the journal's files; and the numbers of records that cannot be read.
+
+    A number of 0 is a whole file.
+    """
+    segments = segments_of(folder)
     held: Counter[Reading] = Counter()
     torn = []
-    for at, (_, name, rows) in enumerate(segments):
+    for at, (_, name, rows, unread) in enumerate(segments):
         void_from = segments[at + 1][0] if at + 1 < len(segments) else 2**62
+        torn += [(seq, f"{name}: record {seq}: {why}") for seq, why in unread]
         for seq, packed in rows:
             group = decode(packed)
             if isinstance(group, Damaged):
-                torn.append(f"{name}: record {seq}: {group.reason}")
+                torn.append((seq, f"{name}: record {seq}: {group.reason}"))
             elif seq < void_from:
-                columns = (group.readings[name].tolist() for name in ("sharer", "measured_ms", "level"))
-                held.update((sharer, ms // 1000, level) for sharer, ms, level in zip(*columns, strict=True))
+                held.update(readings_of(group))
     return held, tuple(torn)
+
+
+def readings_of(group: Group) -> Iterator[Reading]:
+    """The readings of one record."""
+    columns = (group.readings[name].tolist() for name in ("sharer", "measured_ms", "level"))
+    return ((sharer, ms // 1000, level) for sharer, ms, level in zip(*columns, strict=True))
 
 
 def files_of(data: Path) -> Files:
@@ -105,10 +151,25 @@ def files_of(data: Path) -> Files:
         return Files(held, torn, tuple(Alarm(*row) for row in alarms), tuple(Notice(*row) for row in notices))
 
 
-def _few(found: Iterable[str]) -> list[str]:
-    every = list(found)
-    rest = len(every) - SHOWN_AT_MOST
-    return [*every[:SHOWN_AT_MOST], *([f"... and {rest} more"] if rest > 0 else [])]
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "lost": ("lost", "gone from history"),
+    "missed": ("missed", "unheard"),
+    "doubled": ("twice", "doubled in history", "two ids", "two alarms"),
+}
+"""Which violations are counted as what: the word before the colon."""
+
+
+def _few(every: list[str]) -> Iterator[str]:
+    """Some of each kind."""
+    seen: Counter[str] = Counter()
+    for one in every:
+        kind = one.partition(":")[0]
+        seen[kind] += 1
+        if seen[kind] <= SHOWN_AT_MOST:
+            yield one
+    for kind, times in seen.items():
+        if times > SHOWN_AT_MOST:
+            yield f"{kind}: and {times - SHOWN_AT_MOST} more"
 
 
 class _Run:
@@ -121,6 +182,8 @@ class _Run:
         self.heard: list[Heard] = []
         self.shown: dict[int, Counter[tuple[int, int]]] = {}
         self.lows: list[Reading] = []
+        self.harmed: set[Reading] = set()
+        self.harmed_seqs: set[int] = set()
         newest: dict[int, int] = defaultdict(int)
         for line in history:
             match line:
@@ -136,6 +199,9 @@ class _Run:
                     newest[line.sharer] = max(newest[line.sharer], line.measured_ms)
                 case Heard():
                     self.heard.append(line)
+                case Harmed():
+                    self.harmed |= set(line.readings)
+                    self.harmed_seqs |= set(line.seqs)
                 case Shown():
                     self.shown[line.sharer] = Counter(line.points)
                 case _:
@@ -143,20 +209,36 @@ class _Run:
 
 
 def _readings(run: _Run, files: Files) -> Iterator[str]:
-    """Every acknowledged one once, and nothing that nobody sent."""
+    """Every acknowledged one once, and nothing that nobody sent.
+
+    What lay in the damaged part of a journal may be gone from it; see `_graphs`.
+    """
     late = {reading for reading, sent in run.sent.items() if sent.late}
-    lost = [reading for reading in run.acked if not files.journal[reading]]
-    yield from _few(f"lost: {reading} was acknowledged and is not in the journal" for reading in lost)
-    # A backlog may lie in the journal twice, if its phone had to send it again; a graph shows it once.
-    twice = [reading for reading, times in files.journal.items() if times > 1 and reading not in late]
-    yield from _few(f"twice: {reading} is in the journal {files.journal[reading]} times" for reading in twice)
-    strange = [reading for reading in files.journal if reading not in run.sent]
-    yield from _few(f"strange: {reading} is in the journal and nobody sent it" for reading in strange)
+    for seq, why in files.torn:
+        if seq not in run.harmed_seqs:
+            yield f"torn: {why}"
+    for reading in run.acked:
+        if not files.journal[reading] and reading not in run.harmed:
+            yield f"lost: {reading} was acknowledged and is not in the journal"
+    for reading, times in files.journal.items():
+        # A backlog may lie in the journal twice, if its phone had to send it again; a graph shows it once.
+        if times > 1 and reading not in late:
+            yield f"twice: {reading} is in the journal {times} times"
+        if times and reading not in run.sent:
+            yield f"strange: {reading} is in the journal and nobody sent it"
+
+
+def _graphs(run: _Run) -> Iterator[str]:
+    """Every acknowledged one once on a graph, but for what was live and lay in the damaged part."""
     if not run.shown:
         yield "nothing was shown at the end, so history was not checked"
-    for sharer, second, level in run.acked:
-        if sharer in run.shown and (times := run.shown[sharer][second, level]) != 1:
-            yield f"history: ({sharer}, {second}, {level}) was acknowledged and is shown {times} times"
+    for reading in run.acked:
+        sharer, second, level = reading
+        times = run.shown[sharer][second, level] if sharer in run.shown else 1
+        excused = times == 0 and reading in run.harmed and not run.sent[reading].late
+        if times != 1 and not excused:
+            kind = "doubled in" if times else "gone from"
+            yield f"{kind} history: ({sharer}, {second}, {level}) was acknowledged and is shown {times} times"
 
 
 def _rings(run: _Run, files: Files) -> Iterator[str]:
@@ -220,19 +302,19 @@ def _rung_ms(run: _Run) -> tuple[int, ...]:
 def check(history: Iterable[Line], files: Files) -> Verdict:
     """Everything that was promised, against everything that is there."""
     run = _Run(history)
-    violations = [
-        *(f"torn: {found}" for found in files.torn),
-        *_readings(run, files),
-        *_rings(run, files),
-        *_ids(run, files),
-    ]
+    violations = [*_readings(run, files), *_graphs(run), *_rings(run, files), *_ids(run, files)]
     if not run.acked:
         violations.append("nothing was acknowledged, so nothing was tried")
     told = Counter(one.id for one in run.heard if not one.snapshot)
+    kinds = Counter(one.partition(":")[0] for one in violations)
     return Verdict(
-        violations=tuple(violations),
+        violations=tuple(_few(violations)),
         acked=len(run.acked),
         lows=len(run.lows),
+        lost=sum(kinds[kind] for kind in KINDS["lost"]),
+        missed=sum(kinds[kind] for kind in KINDS["missed"]),
+        doubled=sum(kinds[kind] for kind in KINDS["doubled"]),
+        excused=sum(1 for reading in run.harmed if reading in run.acked and not files.journal[reading]),
         repeated_on_stream=sum(times - 1 for times in told.values()),
         journaled_twice_late=sum(1 for times in files.journal.values() if times > 1),
         rung_ms=_rung_ms(run),

@@ -1,81 +1,29 @@
-"""Faults of the disk: calls of every writer that fail, and files that were damaged while nothing ran."""
+"""Faults of the whole disk: every call fails; and a small disk that is really full and really read-only."""
 
 import asyncio
-import contextlib
+import errno
 import random
 import re
+import shutil
 import signal
-from collections.abc import Callable
+import time
 from pathlib import Path
 from typing import Final
 
-from tests.acceptance.test_platform_faults import journal_files
 from tests.acceptance.tracing import can_attach, tampered
-from tests.faults.load import LOW_MGDL, PATIENCE_S, Load, Phone, loaded
+from tests.faults.load import LOW_MGDL, PATIENCE_S, STEP_MS, Load, Phone, loaded
 from tests.faults.outcome import Outcome, Size, of
 from tests.faults.record import now_ms
 
-_ENDINGS: Final = ("", "-wal", "-shm", "-journal")
-
-
-def _of(name: str) -> Callable[[Path], list[Path]]:
-    return lambda data: [data / f"{name}{ending}" for ending in _ENDINGS]
-
-
-WRITERS: Final[dict[str, Callable[[Path], list[Path]]]] = {
-    "journal": lambda data: journal_files(data / "journal"),
-    "ledger": _of("ledger.sqlite"),
-    "history": _of("history.sqlite"),
-    "accounts": _of("accounts.sqlite"),
-}
-CALLS: Final = ("pwrite64", "fdatasync,fsync", "pwrite64,fdatasync,fsync,ftruncate")
-ERRORS: Final = ("EIO", "ENOSPC", "EROFS", "EINTR")
-FAILS_S: Final = 1.5
-DOES: Final = re.compile(r"\b(Free|Check|Make|Stop|Restart|Look|Start)\b")
-
-FILES: Final = ("journal", "history.sqlite", "ledger.sqlite", "accounts.sqlite", "checkpoint")
-
-
-async def calls(size: Size, folder: Path, seed: int) -> Outcome:
-    """Every n-th call of one writer fails for a while, then works again; which, how and when by chance."""
-    if not can_attach():
-        return Outcome({}, skipped="needs strace and the right to attach it")
-    chance = random.Random(seed)
-    broken, untouched = [], 0
-    async with loaded(folder, sharers=100 + 8 * size.call_rounds, phones=6, seed=seed) as load:
-        for number in range(size.call_rounds):
-            writer = list(WRITERS)[number % len(WRITERS)]
-            inject = (
-                f"{chance.choice(CALLS)}:error={chance.choice(ERRORS)}"
-                f":when={chance.randint(1, 4)}+{chance.randint(1, 5)}"
-            )
-            paths = [path for path in WRITERS[writer](load.data) if writer == "journal" or path.exists()]
-            said = ""
-            try:
-                async with tampered(
-                    load.platform.process, inject, paths=paths, trace=folder / f"trace-{number}"
-                ):
-                    load.note(f"{writer}: {inject}")
-                    await asyncio.sleep(FAILS_S)
-                    said = load.health().failing
-            except AssertionError:
-                untouched += 1  # this writer made no such call meanwhile
-            if said and not DOES.search(said):
-                broken.append(f"{writer}: {inject}: does not say what to do: {said}")
-            if load.platform.process.returncode is not None:
-                broken.append(f"{writer}: {inject}: the process ended")
-                await load.strike("started again")
-        async with asyncio.timeout(PATIENCE_S):
-            while not load.health().well:
-                await asyncio.sleep(0.2)
-        verdict = await load.end()
-    return of(verdict, {"rounds": size.call_rounds, "untouched": untouched}, *broken)
+MOUNT: Final = shutil.which("mount")
+DISK_MB: Final = 16
+DOES: Final = re.compile(r"\b(Free|Put|Check|Make|Stop|Restart|Look|Start)\b")
 
 
 async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
     """Every write finds no room, then a disk that may only be read, then syncs of half a second."""
     if not can_attach():
-        return Outcome({}, skipped="needs strace and the right to attach it")
+        return Outcome(skipped="needs strace and the right to attach it")
     broken = []
     async with loaded(folder, sharers=120, phones=4, seed=seed) as load:
         for number, inject in enumerate(
@@ -95,59 +43,135 @@ async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: AR
                 while not load.health().well:
                     await asyncio.sleep(0.2)
         verdict = await load.end()
-    return of(verdict, {"faults": 3}, *broken)
+    did = "no room, read-only, syncs of 0.5 s: calls on every file"
+    return of(did, verdict, {"faults": 3}, *broken)
 
 
-def _damage(path: Path, chance: random.Random) -> None:
-    """Garbage over a part of a file, as a failing disk leaves it."""
-    content = bytearray(path.read_bytes())
-    start = chance.randrange(0, max(1, len(content) // 2))
-    length = min(len(content) - start, chance.choice((512, 4096, 65536)))
-    content[start : start + length] = chance.randbytes(length)
-    path.write_bytes(content)
+async def small_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
+    """A file system of its own that is really filled to the last byte while we run, then freed.
 
-
-async def damaged(size: Size, folder: Path, seed: int) -> Outcome:
-    """Each file alone is damaged while nothing runs: it starts and rings, or refuses and says what to do."""
-    chance = random.Random(seed)
+    While it lasts nothing is acknowledged, lows ring, and health says what to do; then it recovers alone, and
+    nothing was stopped or started. Then it is really read-only at a start (Linux lets nobody make it so while
+    files are open for writing): the platform starts, or says what to do and starts once that is done.
+    """
+    place = folder / "disk"
+    place.mkdir()
+    if why := await _mount(place, f"size={DISK_MB}m"):
+        return Outcome(skipped=f"needs the right to mount a tmpfs: {why}")
     broken: list[str] = []
-    started = refused = 0
-    for round_number in range(size.damages):
-        for name in FILES:
-            place = folder / f"{name}-{round_number}"
-            place.mkdir()
-            async with loaded(place, sharers=40, phones=2, seed=seed + round_number) as load:
-                await asyncio.sleep(0.5)
-                await load.settle()
-                port = load.platform.port
-                await load.platform.kill(signal.SIGTERM)
-                target = load.data / name
-                for path in [target] if target.is_file() else sorted(target.iterdir()):
-                    if path.is_file() and not path.name.endswith("-shm"):
-                        _damage(path, chance)
-                try:
-                    await load.platform.start(port)
-                    started += 1
-                    broken += [f"{place.name}: {why}" for why in await _rings(load)]
-                except AssertionError as error:
-                    refused += 1
-                    if not DOES.search(str(error)) and "restore" not in str(error):
-                        broken.append(f"{place.name}: does not say what to do: {str(error)[-300:]}")
-                load._listening.cancel()
-                await asyncio.gather(load._listening, return_exceptions=True)
-                load.drop_screen()
-    return Outcome({"started": started, "refused": refused}, tuple(broken))
+    try:
+        async with loaded(folder, sharers=120, phones=4, seed=seed, data=place / "data") as load:
+            await asyncio.sleep(1)
+            well_again_s = await _filled(load, place, broken)
+            await asyncio.sleep(1)
+            started = await _read_only(load, place, broken)
+            await asyncio.sleep(1)
+            verdict = await load.end()
+    finally:
+        await _unmount(place)
+    did = (
+        f"a tmpfs filled to the last byte: it recovered alone, well {well_again_s:.1f} s after there was "
+        f"room; read-only at a start: it {'started' if started else 'refused and said what to do'}"
+    )
+    return of(did, verdict, {"well_again_s": well_again_s}, *broken)
 
 
-async def _rings(load: Load) -> list[str]:
-    """Let one phone say a low of somebody who has not spoken yet."""
-    sharer = load.sharers - 1
-    load.rang[sharer].clear()
-    load.over = False
-    phone = Phone(load, random.Random(1))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S / 4):
-            await phone._until_acked(sharer, [(now_ms() // 1000 * 1000, LOW_MGDL)], late=False)
-            await load.rang[sharer].wait()
-            return []
-    return ["a low did not ring after it started"]
+async def _filled(load: Load, place: Path, broken: list[str]) -> float:
+    """No room, then room; how long until all is well again, seconds."""
+    if why := await asyncio.to_thread(_fill, place / "ballast"):
+        broken.append(f"it could not be filled: {why}")
+    load.note("full")
+    said = await _said(load)
+    sharer, at_ms = load.sharers - 1, now_ms() // 1000 * 1000
+    load.measured_ms[sharer] = at_ms + STEP_MS
+    phone = Phone(load, random.Random(load.seed))
+    sending = asyncio.create_task(phone._until_acked(sharer, [(at_ms, LOW_MGDL)], late=False))
+    try:
+        await asyncio.wait_for(load.rang[sharer].wait(), PATIENCE_S / 4)
+    except TimeoutError:
+        broken.append("full: a low did not ring")
+    before, after = load.acked, load.acked
+    if said:
+        await asyncio.sleep(1)  # what was under way is through
+        before = load.acked
+        await asyncio.sleep(3)
+        after = load.acked
+    await asyncio.to_thread((place / "ballast").unlink)
+    load.note("room again")
+    begun = time.monotonic()
+    await sending
+    if not DOES.search(said):
+        broken.append(f"full: health does not say what to do: {said}")
+    if after != before:
+        broken.append(f"full: {after - before} readings were acknowledged on a disk that takes nothing")
+    async with asyncio.timeout(PATIENCE_S):
+        while not load.health().well:
+            await asyncio.sleep(0.2)
+    well_again_s = time.monotonic() - begun
+    if load.platform.process.returncode is not None:
+        broken.append("full: it ended")
+    return well_again_s
+
+
+async def _read_only(load: Load, place: Path, broken: list[str]) -> bool:
+    """A start on a disk that can only be read, then on the same disk; whether the first one went well."""
+    port, started = load.platform.port, True
+    await load.platform.kill(signal.SIGTERM)
+    if why := await _mount(place, "remount,ro"):
+        broken.append(f"it could not be made read-only: {why}")
+    load.note("read-only")
+    try:
+        await load.platform.start(port)
+    except AssertionError as refusal:
+        started = False
+        if not DOES.search(str(refusal)):
+            broken.append(f"read-only: it does not say what to do: {refusal}"[-600:])
+    if why := await _mount(place, "remount,rw"):
+        broken.append(f"it could not be made writable: {why}")
+    load.note("writable again")
+    if not started:
+        await load.platform.start(port)
+    return started
+
+
+async def _said(load: Load) -> str:
+    """What it says is wrong, once it says so; nothing if it says nothing for long."""
+    until = time.monotonic() + PATIENCE_S / 4
+    while time.monotonic() < until:
+        if said := load.health().failing:
+            return said
+        await asyncio.sleep(0.1)
+    return ""
+
+
+async def _mount(place: Path, options: str) -> str:
+    """Mount a small file system in memory, or change it; why that cannot be, else nothing."""
+    if MOUNT is None:
+        return "there is no mount"
+    kind = ("-t", "tmpfs", "nightbell") if "remount" not in options else ()
+    asked = await asyncio.create_subprocess_exec(
+        MOUNT, "-o", options, *kind, str(place), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asked.communicate()
+    return said.decode().strip() if asked.returncode else ""
+
+
+async def _unmount(place: Path) -> None:
+    """At once if it can be, else as soon as nobody uses it."""
+    for how in ((), ("-l",)):
+        asked = await asyncio.create_subprocess_exec("umount", *how, str(place))
+        if await asked.wait() == 0:
+            return
+
+
+def _fill(ballast: Path) -> str:
+    """Take all the room there is; why that cannot be, else nothing."""
+    with ballast.open("wb", buffering=0) as file:
+        for length in (1 << 16, 1):
+            try:
+                while True:
+                    file.write(b"\0" * length)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    return str(error)
+    return ""

@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -29,7 +31,11 @@ from tests.simulators.screen import Event, Screen
 PATIENCE_S: Final = 120
 """How long anything may take that takes a second here: a slow machine is no failure."""
 
+REFUSED_S_MAX: Final = 5
+FRESH_MAX: Final = 20
+
 LOW_MGDL: Final = 48
+NO_LOW_MGDL: Final = 104
 STEPS_MGDL: Final = (112, LOW_MGDL, 120, 121)
 """What a phone says in one visit: a low, and two readings that end it."""
 
@@ -57,7 +63,8 @@ class Phone:
 
     async def _visit(self, sharer: int) -> None:
         first_ms = max(now_ms() // 1000 * 1000 - _BEGIN_BEFORE_MS, self._load.measured_ms.get(sharer, 0))
-        for number, level in enumerate(STEPS_MGDL):
+        for number, usual in enumerate(STEPS_MGDL):
+            level = NO_LOW_MGDL if usual == LOW_MGDL and self._load.without_lows else usual
             await asyncio.sleep(self._chance.uniform(0.02, 0.4) * self._load.pause)
             at_ms = first_ms + number * STEP_MS
             self._load.measured_ms[sharer] = at_ms + STEP_MS
@@ -82,6 +89,7 @@ class Phone:
             await asyncio.sleep(self._chance.uniform(0.02, 0.1))
         for at_ms, level in readings:
             write(Acked(now_ms(), sharer, at_ms, level))
+        self._load.acked += len(readings)
 
     async def _try(self, sharer: int, body: object, count: int) -> bool:
         headers = {"authorization": f"Bearer {self._load.keys[sharer]}"}
@@ -115,7 +123,9 @@ async def furnished(folder: Path, sharers: int) -> tuple[list[str], str]:
 class Load:
     """A furnished house, its platform, its phones and one follower's screen."""
 
-    def __init__(self, folder: Path, *, sharers: int, phones: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, *, sharers: int, phones: int, seed: int, data: Path | None = None
+    ) -> None:
         self.folder = folder
         self.sharers = sharers
         self.phones = phones
@@ -123,25 +133,45 @@ class Load:
         self.measured_ms: dict[int, int] = {}
         self._next = 0
         self.seed = seed
-        self.data = folder / "data"
+        self.data = data or folder / "data"
         self.history = folder / "history.jsonl"
         self.platform = RealPlatform(self.data)
         self.pause = 1.0
         self.over = False
         self.reconnects = 0
+        self.unshown = 0
+        self.acked = 0
+        self.without_lows = False
+        self.first_port = 0
+        self.under: Sequence[str] = ()
         self.screen_pause_s = 0.02
         self._screen: Screen | None = None
 
-    async def begin(self) -> None:
-        """Furnish, start, and begin to send."""
+    async def begin(self, prepare: Callable[["Load"], None]) -> None:
+        """Furnish, prepare what is special, start, and begin to send."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         self.keys, self.follower = await furnished(self.data, self.sharers)
         self.recorder = Recorder(self.history)
         self.recorder.write(House(self.seed, 2))
-        await self.platform.start()
+        prepare(self)
+        await self.platform.start(self.first_port, under=self.under)
+        self.speak()
+
+    def speak(self) -> None:
+        """Phones send, and the screen listens."""
         chance = random.Random(self.seed)
         phones = [Phone(self, random.Random(chance.random())) for _ in range(self.phones)]
         self._listening = asyncio.create_task(self._listen())
         self._sending = [asyncio.create_task(phone.run()) for phone in phones]
+
+    def copied(self, folder: Path) -> "Load":
+        """The same house with the same past, once its platform has ended: a load of its own."""
+        copy = Load(folder, sharers=self.sharers, phones=self.phones, seed=self.seed)
+        shutil.copytree(self.data, copy.data, ignore=shutil.ignore_patterns("*.sock"))
+        shutil.copy(self.history, copy.history)
+        copy.keys, copy.follower, copy.recorder = self.keys, self.follower, Recorder(copy.history)
+        copy.measured_ms, copy._next = dict(self.measured_ms), self._next
+        return copy
 
     def next_sharer(self) -> int:
         """Whose phone speaks next: all of them in turn."""
@@ -167,15 +197,15 @@ class Load:
         if self._screen is not None:
             self._screen._writer.transport.abort()
 
-    async def settle(self) -> None:
-        """Every phone is through, and all that it sent is evaluated."""
+    async def settle(self, *, may_fail: bool = False) -> None:
+        """Every phone is through, and all that it sent is evaluated. If graphs may fail, they are counted."""
         self.over = True
         await asyncio.gather(*self._sending)
         end_ms = now_ms()
         async with asyncio.timeout(PATIENCE_S):
             while self.health().evaluated_tick_ms <= end_ms:
                 await asyncio.sleep(0.1)
-        await self._look()
+        await self._look(may_fail=may_fail)
 
     def health(self) -> Health:
         """What it says of itself."""
@@ -183,15 +213,23 @@ class Load:
 
     async def end(self) -> Verdict:
         """Settle, stop in order, and have the history checked in a process of its own."""
+        await self.leave()
+        return await self.judged()
+
+    async def judged(self) -> Verdict:
+        """What the checker says, once the platform has ended."""
+        return await asyncio.to_thread(checked, self.history, self.data)
+
+    async def leave(self) -> None:
+        """Settle, and stop in order."""
         await self.settle()
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
         self.drop_screen()
         await self.platform.kill(signal.SIGTERM)
         self.recorder.close()
-        return await asyncio.to_thread(checked, self.history, self.data)
 
-    async def _look(self) -> None:
+    async def _look(self, *, may_fail: bool = False) -> None:
         """As a follower would, at every graph."""
         headers = {"authorization": f"Bearer {self.follower}"}
         async with httpx.AsyncClient(
@@ -201,11 +239,31 @@ class Load:
             for tile in people:
                 if tile["sharer"] not in self.measured_ms:
                     continue
-                answer = await line.get(f"/v1/people/{tile['id']}/readings", params={"hours": 24})
+                answer = await self._graph(line, tile["id"])
+                if not answer.is_success:
+                    assert may_fail, f"a graph was asked for: {answer.status_code} {answer.text[:400]}"
+                    self.unshown += 1
+                    continue
                 points = tuple(
                     (point["measured_ms"] // 1000, point["glucose_mgdl"]) for point in answer.json()["points"]
                 )
                 self.recorder.write(Shown(now_ms(), tile["sharer"], points))
+
+    async def _graph(self, line: httpx.AsyncClient, person: str) -> httpx.Response:
+        """One graph, asked for again while others go first; where that lasts, of a fresh platform.
+
+        On a busy machine graphs are refused for minutes, as they should be; what they show is the same.
+        """
+        answer = httpx.Response(503)
+        for _ in range(FRESH_MAX):
+            until = time.monotonic() + REFUSED_S_MAX
+            while time.monotonic() < until:
+                answer = await line.get(f"/v1/people/{person}/readings", params={"hours": 24})
+                if b'"overloaded"' not in answer.content:
+                    return answer
+                await asyncio.sleep(1)
+            await self.strike("to be asked for graphs in calm", how=signal.SIGTERM)
+        return answer
 
     async def _listen(self) -> None:
         """One follower's screen: comes back after every break, with the id of the last it heard."""
@@ -249,6 +307,13 @@ class Load:
             self.rang[found.sharer].set()
 
 
+def free_port() -> int:
+    """A port that nobody uses now: one that begins anew must answer where the phones knock."""
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        return int(some.getsockname()[1])
+
+
 def checked(history: Path, data: Path) -> Verdict:
     """What the checker says, in a process that shares nothing with the load."""
     command = [sys.executable, "-m", "tests.faults.checker", str(history), str(data)]
@@ -258,15 +323,34 @@ def checked(history: Path, data: Path) -> Verdict:
 
 
 @asynccontextmanager
-async def loaded(folder: Path, *, sharers: int, phones: int, seed: int) -> AsyncIterator[Load]:
-    """A house under load; whatever happens, no process stays behind."""
-    load = Load(folder, sharers=sharers, phones=phones, seed=seed)
-    try:
-        await load.begin()
+async def loaded(
+    folder: Path,
+    *,
+    sharers: int,
+    phones: int,
+    seed: int,
+    data: Path | None = None,
+    prepare: Callable[[Load], None] = lambda _: None,
+) -> AsyncIterator[Load]:
+    """A house under load, its files in `data` if that is somewhere else.
+
+    What is special about its platform is set by `prepare`, once the house is furnished and before it starts.
+    """
+    load = Load(folder, sharers=sharers, phones=phones, seed=seed, data=data)
+    async with never_left(load):
+        await load.begin(prepare)
         yield load
+
+
+@asynccontextmanager
+async def never_left(load: Load) -> AsyncIterator[None]:
+    """Whatever happens, no process stays behind."""
+    try:
+        yield
     finally:
         load.over = True
         process = getattr(load.platform, "process", None)
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
+        (load.folder / "said.log").write_bytes(b"".join(load.platform.said))

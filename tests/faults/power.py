@@ -20,12 +20,11 @@ from nightbell.app.control_words import Health, Nothing
 from tests.acceptance.real_platform import RealPlatform
 from tests.acceptance.tracing import STRACE, can_trace
 from tests.faults.checker import journal_of
-from tests.faults.load import loaded
+from tests.faults.load import Load, loaded
 from tests.faults.outcome import Outcome, Size, of
 from tests.faults.record import Acked, lines
 
 SECTOR: Final = 512
-LOAD_S: Final = 6
 _CALLS: Final = "pwrite64,write,ftruncate,fdatasync,fsync,rename,unlink"
 
 _LINE: Final = re.compile(r"^\d+ +(\d+\.\d+) (.*)$")
@@ -166,7 +165,7 @@ def lay_out(left: dict[str, bytes], source: Path, target: Path) -> None:
 def unsound(folder: Path, acked: set[tuple[int, int, int]]) -> Iterator[str]:
     """What a cut broke: acknowledged readings that are gone, torn records, files that do not open."""
     held, torn = journal_of(folder / "journal")
-    yield from (f"torn: {found}" for found in torn)
+    yield from (f"torn: {found}" for _, found in torn)
     gone = [reading for reading in acked if not held[reading]]
     if gone:
         yield f"{len(gone)} acknowledged readings are gone, one is {gone[0]}"
@@ -196,18 +195,19 @@ async def _starts(folder: Path) -> str:
 async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
     """Un-synced bytes dropped or torn at random instants."""
     if not can_trace():
-        return Outcome({}, skipped="needs strace and the right to trace")
+        return Outcome(skipped="needs strace and the right to trace")
     trace = folder / "trace"
-    async with loaded(folder, sharers=120, phones=6, seed=seed) as load:
-        under = [
+    before: dict[str, bytearray] = {}
+
+    def prepare(load: Load) -> None:
+        before.update(_files(load.data))
+        load.under = [
             str(STRACE), "-f", "-D", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-ttt", "-o", str(trace),
             "-e", f"trace={_CALLS}",
         ]  # fmt: skip
-        port = load.platform.port
-        await load.platform.kill(15)
-        before = await asyncio.to_thread(_files, load.data)
-        await load.platform.start(port, under=under)
-        await asyncio.sleep(LOAD_S)
+
+    async with loaded(folder, sharers=120, phones=6, seed=seed, prepare=prepare) as load:
+        await asyncio.sleep(size.power_s)
         verdict = await load.end()
     done = list(changes(trace, load.data))
     acked = [line for line in lines(load.history) if isinstance(line, Acked)]
@@ -225,4 +225,6 @@ async def power_cut(size: Size, folder: Path, seed: int) -> Outcome:
         found = [f"start: {why}" for why in [await _starts(target)] if why] if number in started_on else []
         found += unsound(target, known)
         broken += [f"cut {number}: {one}" for one in found]
-    return of(verdict, {"cuts": len(at), "changes": len(done), "starts": len(started_on)}, *broken)
+    did = f"{len(at)} cuts among {len(done):,} writes, syncs and names, started on {len(started_on)}"
+    figures: dict[str, float] = {"cuts": len(at), "changes": len(done), "starts": len(started_on)}
+    return of(did, verdict, figures, *broken)

@@ -65,7 +65,18 @@ class Struck(msgspec.Struct, frozen=True, tag_field="what", tag="struck"):
     away_ms: int
 
 
-Line = House | Sent | Acked | Heard | Shown | Struck
+class Harmed(msgspec.Struct, frozen=True, tag_field="what", tag="harmed"):
+    """A part of the journal was damaged: the records that cannot be read without it, and their readings.
+
+    Number 0 stands among them if a whole file cannot be read without it.
+    """
+
+    at_ms: int
+    seqs: tuple[int, ...]
+    readings: tuple[tuple[int, int, int], ...]
+
+
+Line = House | Sent | Acked | Heard | Shown | Struck | Harmed
 
 _DECODER: Final = msgspec.json.Decoder(Line)
 

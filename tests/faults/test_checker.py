@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.faults.checker import Alarm, Files, Notice, check
-from tests.faults.record import Acked, Heard, House, Line, Sent, Shown
+from tests.faults.record import Acked, Harmed, Heard, House, Line, Sent, Shown
 
 AT_MS = 1_795_848_519_000
 LOW = (1, AT_MS // 1000, 48)
@@ -30,7 +30,7 @@ NOTICES = (Notice("n1", "a1", 0, 5, "ben", urgent=True), Notice("n2", "a1", 0, 6
 def files(
     journal: dict[tuple[int, int, int], int] | None = None,
     *,
-    torn: tuple[str, ...] = (),
+    torn: tuple[tuple[int, str], ...] = (),
     alarms: tuple[Alarm, ...] = (ALARM,),
     notices: tuple[Notice, ...] = NOTICES,
 ) -> Files:
@@ -53,11 +53,22 @@ def test_a_backlog_may_lie_in_the_journal_twice() -> None:
     assert check(HISTORY, files({OLD: 2})).violations == ()
 
 
+def test_what_lay_in_the_damaged_part_of_a_journal_may_be_gone_and_nothing_else() -> None:
+    harmed = Harmed(AT_MS, (7,), (USUAL,))
+    torn = ((7, "record 7: its checksum does not fit"), (8, "record 8: its checksum does not fit"))
+
+    excused = check([*HISTORY, harmed], files({USUAL: 0}, torn=torn[:1]))
+    beyond = check([*HISTORY, harmed], files({USUAL: 0, LOW: 0}, torn=torn))
+
+    assert (excused.violations, excused.excused) == ((), 1)
+    assert [one.partition(":")[0] for one in beyond.violations] == ["torn", "lost"]
+
+
 PLANTED = {
     "a lost reading": (files({USUAL: 0}), "lost:"),
     "a reading twice": (files({USUAL: 2}), "twice:"),
     "a reading nobody sent": (files({(3, 1, 100): 1}), "strange:"),
-    "a torn record": (files(torn=("record 7: its checksum does not fit",)), "torn:"),
+    "a torn record": (files(torn=((7, "record 7: its checksum does not fit"),)), "torn:"),
     "a missed alarm": (files(alarms=(), notices=()), "missed:"),
     "an alarm one follower was not told of": (files(notices=NOTICES[:1]), "missed:"),
     "an alarm that was over before the low": (
@@ -81,10 +92,12 @@ def test_what_is_wrong_in_the_files_is_found(left: Files, word: str) -> None:
 
 
 def test_what_history_does_not_show_or_shows_twice_is_found() -> None:
-    gone = check([*without(Shown, 2), Shown(AT_MS, 2, (OLD[1:],))], files()).violations
-    twice = check([*HISTORY, Shown(AT_MS, 1, (LOW[1:], LOW[1:]))], files()).violations
+    gone = check([*without(Shown, 2), Shown(AT_MS, 2, (OLD[1:],))], files())
+    twice = check([*HISTORY, Shown(AT_MS, 1, (LOW[1:], LOW[1:]))], files())
 
-    assert [found.partition(":")[0] for found in (*gone, *twice)] == ["history", "history"]
+    found = (*gone.violations, *twice.violations)
+    assert [one.partition(":")[0] for one in found] == ["gone from history", "doubled in history"]
+    assert [gone.lost, gone.doubled, twice.lost, twice.doubled] == [1, 0, 0, 1]
 
 
 def test_a_ring_that_no_screen_heard_is_found() -> None:

@@ -31,6 +31,51 @@ async def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(tmp_path: Path)
     connection.close()
 
 
+async def test_damage_that_opening_does_not_meet_is_set_aside_by_the_next_start_as_health_says(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    await ledger.open(NOW_MS)
+    entries = tuple(entry(number) for number in range(2_000))
+    await ledger.write(Batch(upto_seq=5, alarms=(alarm_view(),), entries=entries))
+    await ledger.close()
+    with sqlite3.connect(path) as file:
+        (root,) = file.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entry'").fetchone()
+    file.close()
+    garbage_over(path, (root - 1) * 4096)
+
+    ledger = SqliteLedger(path)
+    opened = await ledger.open(NOW_MS)
+    with pytest.raises(PlatformError) as caught:
+        await ledger.write(Batch(entries=(entry(7_000),)))
+    await ledger.close()
+    again = SqliteLedger(path)
+    after = await again.open(NOW_MS)
+    await again.write(Batch(entries=(entry(7_000),)))
+    await again.close()
+    third = await again_opened(path)
+
+    assert (opened.upto_seq, opened.set_aside) == (5, "")
+    assert caught.value.fields["fault"] == LedgerFault.DAMAGED
+    assert after.upto_seq == 0, "all of it is told again"
+    assert after.set_aside == f"{path}.damaged-{NOW_MS}"
+    assert third == "", "once is enough"
+
+
+def garbage_over(path: Path, start: int) -> None:
+    with path.open("r+b") as raw:
+        raw.seek(start)
+        raw.write(b"\xaa" * 4096)
+
+
+async def again_opened(path: Path) -> str:
+    ledger = SqliteLedger(path)
+    opened = await ledger.open(NOW_MS)
+    await ledger.close()
+    return opened.set_aside
+
+
 async def test_a_full_disk_writes_nothing_says_what_to_do_and_goes_on_once_there_is_room(
     tmp_path: Path,
 ) -> None:

@@ -1,5 +1,6 @@
 """The SQLite history after damage."""
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nightbell.history.service import History
 from nightbell.journal.group import Group
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.clock import ManualClock
+from nightbell.words.errors import PlatformError
 
 BLOCK = 166_232
 BEGIN_MS = BLOCK * BLOCK_MS
@@ -44,6 +46,28 @@ async def test_a_damaged_file_is_set_aside_and_the_journal_gives_the_last_days_a
     assert len(await history.readings(sharer=1, from_ms=BEGIN_MS, to_ms=BEGIN_MS + 1)) == 1
     assert "history.sqlite.damaged-1" in history.health().failing
     assert (tmp_path / "history.sqlite.damaged-1").exists()
+    await history.close()
+
+
+async def test_a_graph_that_damage_hides_is_said_in_health_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    written(path)
+    with sqlite3.connect(path) as file:
+        (root,) = file.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (f"block_{BLOCK}",)
+        ).fetchone()
+    file.close()
+    with path.open("r+b") as raw:
+        raw.seek((root - 1) * 8192)
+        raw.write(b"\xaa" * 8192)
+
+    history = History(SqliteHistoryStore(path), ManualClock(BEGIN_MS))
+    await history.start()
+    assert history.health().failing == ""
+    with pytest.raises(PlatformError):
+        await history.readings(sharer=1, from_ms=BEGIN_MS, to_ms=BEGIN_MS + 1)
+
+    assert "move that file to another folder" in history.health().failing
     await history.close()
 
 

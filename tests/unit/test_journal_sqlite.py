@@ -185,6 +185,23 @@ def test_damaged_pages_lose_only_what_lies_in_them(tmp_path: Path) -> None:
     store.close()
 
 
+def test_damage_to_the_newest_page_loses_only_what_lies_in_it(tmp_path: Path) -> None:
+    filled(tmp_path, range(1, 400))
+    path = tmp_path / TODAY
+    raw = bytearray(path.read_bytes())
+    raw[-4096:] = b"\xaa" * 4096
+    path.write_bytes(raw)
+
+    store, found = open_store(tmp_path)
+    replayed = seqs_in(store)
+
+    assert replayed == list(range(1, len(replayed) + 1))
+    assert 380 <= len(replayed) < 399
+    assert found.next_seq > 399, "how many were in that page nobody knows: no number comes twice"
+    assert len(found.set_aside) == 1
+    store.close()
+
+
 def test_a_crash_while_damage_is_being_saved_loses_nothing(tmp_path: Path) -> None:
     filled(tmp_path, range(1, 10))
     damaged = tmp_path / "damaged"

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import sys
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,9 @@ from nightbell.cli.speak import CommandError, Speaker, say
 from nightbell.words.errors import NightbellError
 
 WATCHER_FOLDER: Final = "watcher"
+
+_DISK_ERRNOS: Final = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a start meets that is the disk's fault; else it is most likely the address."""
 
 
 def up(asked: argparse.Namespace, speaker: Speaker) -> None:
@@ -107,6 +111,9 @@ async def _up(
         if has_no_room(folder):
             raise CommandError(say("disk_full", folder=str(folder)), code="disk_full") from None
         why = error.strerror or str(error)
+        if error.errno in _DISK_ERRNOS:
+            sentence = say("cannot_write", folder=str(folder), why=why)
+            raise CommandError(sentence, code="cannot_write") from None
         raise CommandError(say("cannot_open", listen=settings.listen, why=why), code="cannot_open") from None
     finally:
         if watching is not None:

@@ -12,12 +12,13 @@ NOTHING_CLOSED: Final = -1
 
 
 class HistoryFailedError(Exception):
-    """The store could not do it; nothing of it was done. Try again later."""
+    """The store could not do it; nothing of it was done. Try again later, unless the file is `damaged`."""
 
-    def __init__(self, detail: str, place: str) -> None:
+    def __init__(self, detail: str, place: str, *, damaged: bool = False) -> None:
         super().__init__(f"{detail} ({place})")
         self.detail = detail
         self.place = place
+        self.damaged = damaged
 
 
 class HistoryState(msgspec.Struct, frozen=True):

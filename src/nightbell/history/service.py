@@ -125,6 +125,7 @@ class History:
         self._newest_came_late = False
         self._dropped = 0
         self._failure: HistoryFailedError | None = None
+        self._damage: HistoryFailedError | None = None
         self._set_aside = ""
         self._try_again_ms = 0
         self._flush_task: asyncio.Task[None] | None = None
@@ -220,6 +221,7 @@ class History:
         try:
             stored = await self._stored(sharer, first, last)
         except HistoryFailedError as error:
+            self._note_damage(error)
             sentence = catalogue().say("history.cannot_read")
             raise PlatformError(ErrorCode.INTERNAL, sentence, retry_after_s=_AGAIN_AFTER_S) from error
         parts = [*in_memory, *(unpack(each.packed, each.block) for each in stored)]
@@ -282,7 +284,9 @@ class History:
         """How history is now."""
         blocks = [*self._open.values(), *self._closing]
         failing = ""
-        if self._failure is not None:
+        if self._damage is not None:
+            failing = catalogue().say("history.damaged", place=self._damage.place, detail=self._damage.detail)
+        elif self._failure is not None:
             failing = catalogue().say(
                 "history.failing", place=self._failure.place, detail=self._failure.detail
             )
@@ -457,12 +461,19 @@ class History:
                 _log.info("history.written", blocks=blocks, forgotten=forgotten)
         except HistoryFailedError as error:
             _log.error("history.write_failed", detail=error.detail, place=error.place)
+            self._note_damage(error)
             self._failure = error
             self._newest_came_late = True
             self._try_again_ms = now_ms + _AGAIN_AFTER_MS
             self._beside = self._flushing + self._beside
             self._beside_count = sum(len(beside) for beside in self._beside)
             self._flushing = []
+
+    def _note_damage(self, error: HistoryFailedError) -> None:
+        """Damage does not heal by itself: health says what to do until somebody has done it."""
+        if error.damaged and self._damage is None:
+            _log.error("history.damaged", detail=error.detail, place=error.place)
+            self._damage = error
 
     def _forget(self, now_ms: int) -> int:
         before_ms = now_ms - self._keep_ms

@@ -218,7 +218,8 @@ class SqliteHistoryStore:
             yield
         except (sqlite3.Error, OSError) as error:
             name = getattr(error, "sqlite_errorname", None) or ""
-            raise HistoryFailedError(f"{error} {name}".strip(), str(self._path)) from error
+            damaged = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+            raise HistoryFailedError(f"{error} {name}".strip(), str(self._path), damaged=damaged) from error
 
 
 def _insert(

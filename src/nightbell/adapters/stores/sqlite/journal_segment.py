@@ -315,6 +315,8 @@ def _long_without_facts(connection: sqlite3.Connection, seq: int) -> Group:
 def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
     """Give everything sound in a damaged file to `keep`, in order, before and behind the damage.
 
+    If the damage hides where the file ends, we read until nothing is found for long.
+
     Returns:
         The highest seq seen in it, sound or not; -1 if that cannot be known.
     """
@@ -323,9 +325,11 @@ def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
     except sqlite3.Error:
         return -1
     try:
+        if not _has_records(connection):
+            return -1
         highest = _highest(connection)
         after, probes = 0, 0
-        while after < highest and probes < _PROBES_MAX:
+        while (highest < 0 or after < highest) and probes < _PROBES_MAX:
             row = _next_row(connection, after, one=probes > 0)
             if row is None:
                 after, probes = after + 1, probes + 1
@@ -382,6 +386,15 @@ def rebuild(source: Path, target: Path, *, first_seq: int) -> tuple[Kept, int]:
     if kept.groups and not kept.lost_after and highest != kept.high:
         kept = kept._replace(lost_after=kept.high)
     return kept, highest
+
+
+def _has_records(connection: sqlite3.Connection) -> bool:
+    """Whether the file still says where its records are."""
+    try:
+        connection.execute("SELECT seq, packed FROM record LIMIT 0")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _highest(connection: sqlite3.Connection) -> int:

@@ -9,6 +9,7 @@ One thread writes, another reads, so that a long timeline never delays an alarm.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,9 @@ _BUSY_TIMEOUT_S: Final = 5.0
 
 _WAL_BYTES_MAX: Final = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a burst."""
+
+_MARK: Final = ".is-damaged"
+"""Behind the file's name: damage was met while it was open, in a part that opening it does not read."""
 
 _FAULTS: Final = {
     sqlite3.SQLITE_FULL: LedgerFault.DISK_FULL,
@@ -157,6 +161,8 @@ class SqliteLedger:
         except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
             if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
                 raise
+            if _fault(error) is LedgerFault.DAMAGED:
+                self._mark()
             raise _unwritable(_fault(error)) from error
         except OSError as error:
             raise _unwritable(LedgerFault.READ_ONLY) from error
@@ -186,6 +192,10 @@ class SqliteLedger:
     def _open(self, now_ms: int) -> Opened:
         self._close_writer()
         set_aside = ""
+        if self._mark_path.exists():
+            if self.path.exists():
+                set_aside = self._set_aside(now_ms)
+            self._mark_path.unlink()
         try:
             opened = self._open_once()
         except sqlite3.DatabaseError as error:
@@ -219,6 +229,15 @@ class SqliteLedger:
                 side.rename(aside.with_name(aside.name + suffix))
         _log.error("ledger.set_aside", path=str(aside))
         return str(aside)
+
+    @property
+    def _mark_path(self) -> Path:
+        return self.path.with_name(self.path.name + _MARK)
+
+    def _mark(self) -> None:
+        """Have the next start set the file aside, as health says that it will."""
+        with contextlib.suppress(OSError):
+            self._mark_path.touch()
 
     def _close_writer(self) -> None:
         if self._writer is not None:
