@@ -223,6 +223,7 @@ class Platform:
         for (_, source), offset_ms in self.evaluation.clock_offsets().items():
             self.publish.restore_clock(source, offset_ms)
         self.journal.hold(lambda: min(self.evaluation.upto_seq, self.history.flushed_seq()))
+        self.history.reads_again(self.journal.again)
         for consume in (
             self.publish.consume,
             self.history.consume,
