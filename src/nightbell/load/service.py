@@ -10,12 +10,14 @@ from nightbell.load.again import AGAIN_S_MAX, AGAIN_S_MIN, spread
 from nightbell.load.gate import (
     CALM,
     HOUR_MS,
+    LOOKS_A_SECOND,
     SHED_LOWER,
     Level,
     Load,
+    Watch,
     Work,
     admits,
-    next_level,
+    next_watch,
     share,
     soonest_s,
     ticket,
@@ -24,11 +26,13 @@ from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock, SystemClock
 from nightbell.words.errors import ErrorCode, PlatformError
 
-LOOK_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 1.0 / LOOKS_A_SECOND
 LAG_EVERY_S: Final = 0.05
-"""How often the loop is asked how late it is: twenty times in what is judged."""
+"""How often the loop is asked how late it is: four times in each look, twenty in a second."""
 
-LOOKS_AT_ONCE_MAX: Final = 4
+LOOKS_AT_ONCE_MAX: Final = 2 * LOOKS_A_SECOND
+LEAPS_AT_ONCE_MAX: Final = 2
+"""What hides in a single stall, however long, is judged as no more than this: the machine may have slept."""
 
 _log: Final = structlog.get_logger()
 
@@ -53,6 +57,7 @@ class Admission:
         self._looked = 0.0
         self._lags = 0
         self._lag_sum_s = 0.0
+        self._watch = Watch()
         self.calm = True
         self.level = CALM
         self.lag_ms = 0.0
@@ -136,13 +141,16 @@ class Admission:
     def _look(self) -> None:
         self.lag_ms = self._lag_sum_s / self._lags * 1000
         self._lag_sum_s, self._lags = 0.0, 0
-        load, level = self._read()._replace(loop_lag_ms=self.lag_ms), self.level
+        load, watch = self._read()._replace(loop_lag_ms=self.lag_ms), self._watch._replace(level=self.level)
         now = asyncio.get_running_loop().time()
         # A look that came seconds late is worth the looks that could not happen.
-        for _ in range(max(1, min(LOOKS_AT_ONCE_MAX, round(now - self._looked)))):
-            level = next_level(level, load)
+        looks = max(1, min(LOOKS_AT_ONCE_MAX, round((now - self._looked) / LOOK_EVERY_S)))
+        for look in range(looks):
+            leaps = look < LEAPS_AT_ONCE_MAX
+            watch = next_watch(watch, load if leaps else load._replace(live_wait_ms=None, loop_lag_ms=None))
         self._looked = now
-        self.take(level)
+        self._watch = watch
+        self.take(watch.level)
 
 
 def open_to_all() -> Admission:
