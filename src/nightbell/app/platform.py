@@ -285,6 +285,7 @@ class Platform:
                 identify=self.accounts.identify,
                 words=self._words,
                 admission=self.admission,
+                clock=self.clock,
             ).offer,
             share=ShareDialect(
                 self.accounts.share,
@@ -331,6 +332,7 @@ class Platform:
 
     def _rooms(self) -> Rooms:
         return Rooms(
+            admission=self.admission,
             journal=self.journal,
             publish=self.publish,
             history=self.history,
@@ -421,6 +423,7 @@ class Platform:
             evaluated_tick_ms=self.evaluation.evaluated_tick_ms,
             failing=said,
             switched_off=self.switches.off(),
+            turned_away=self.admission.turned_away(),
         )
 
     def is_deciding(self) -> bool:

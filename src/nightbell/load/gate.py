@@ -80,6 +80,9 @@ noisy neighbour causes it, costs half of the exports for a minute and nobody els
 STEP_LIVE_UP: Final = 20
 """Live readings come back within five seconds: a phone has the next one in five minutes anyway."""
 
+ALL: Final = 100
+"""Everybody, of a hundred."""
+
 LOWER_CLASSES: Final = Work.EXPORT - Work.LIVE
 SHED_LOWER: Final = 100 * LOWER_CLASSES
 """Everything below live is at nothing."""

@@ -8,6 +8,7 @@ import structlog
 
 from nightbell.load.again import AGAIN_S_MAX, AGAIN_S_MIN, spread
 from nightbell.load.gate import (
+    ALL,
     CALM,
     HOUR_MS,
     LOOKS_A_SECOND,
@@ -23,7 +24,7 @@ from nightbell.load.gate import (
     ticket,
 )
 from nightbell.words.catalogue import catalogue
-from nightbell.words.clock import Clock, SystemClock
+from nightbell.words.clock import Clock, SystemClock, from_ms
 from nightbell.words.errors import ErrorCode, PlatformError
 
 LOOK_EVERY_S: Final = 1.0 / LOOKS_A_SECOND
@@ -45,6 +46,7 @@ class Admission:
         level: How much is taken away.
         lag_ms: How late the event loop was in the last second, mean.
         refused: How many were refused since the start, by class.
+        shut_since_ms: Since when not everybody is let in, of each class that is touched.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -62,6 +64,7 @@ class Admission:
         self.level = CALM
         self.lag_ms = 0.0
         self.refused = dict.fromkeys(Work, 0)
+        self.shut_since_ms: dict[Work, int] = {}
 
     def start(self, read: Callable[[], Load]) -> None:
         """Begin to measure; `read` says what the others measured since it was last called."""
@@ -116,8 +119,22 @@ class Admission:
             _log.warning("load.high" if level.shed else "load.calm", reason=level.reason)
         elif level.shed >= SHED_LOWER > self.level.shed:
             _log.error("load.live_only", reason=level.reason)
+        if level.shed != self.level.shed:
+            now_ms, before = self._clock.now_ms(), self.shut_since_ms
+            touched = [work for work in reversed(Work) if share(level, work) < ALL]
+            self.shut_since_ms = {work: before.get(work, now_ms) for work in touched}
         self.level = level
         self.calm = level.shed == 0
+
+    def turned_away(self) -> list[str]:
+        """Who is turned away now, of how many, and since when, in sentences: the least urgent first."""
+        say, sentences = catalogue().say, []
+        for work, since_ms in self.shut_since_ms.items():
+            key = "some" if share(self.level, work) else "all"
+            refused, since = ALL - share(self.level, work), f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
+            what = say(f"load.work.{work.name.lower()}")
+            sentences.append(say(f"load.turned_away.{key}", what=what, refused=refused, since=since))
+        return sentences
 
     def _again_s(self, soonest: int) -> int:
         """Evenly from the soonest possible instant to twice as late."""

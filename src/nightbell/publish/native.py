@@ -23,7 +23,7 @@ from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.ports import Durable
 from nightbell.publish.service import BODY_BYTES_MAX, READINGS_MAX, Publish, Published, clock_sentence
 from nightbell.words.catalogue import Catalogue
-from nightbell.words.clock import to_ms
+from nightbell.words.clock import Clock, to_ms
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import mgdl_from_mmol
 
@@ -135,6 +135,7 @@ class NativeDoor:
         identify: Who a bearer is; None if nobody any more.
         words: The sentences.
         admission: Who is let in; without one, everybody.
+        clock: For how long an upload waited for its turn; without one, only the event loop's lag counts.
     """
 
     def __init__(
@@ -144,7 +145,9 @@ class NativeDoor:
         identify: Callable[[str, int], Identity | None],
         words: Catalogue,
         admission: Admission | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self._admission = admission or open_to_all()
         self._publish = publish
         self._identify = identify
@@ -183,8 +186,11 @@ class NativeDoor:
 
         Asked before anything is decoded, and nothing is raised: what is refused costs as little as it can.
         """
-        if is_over(left_ms(request.headers.get(DEADLINE, b"")), self._admission.lag_ms):
-            return AGAIN_S_MIN
+        left = left_ms(request.headers.get(DEADLINE, b""))
+        if left is not None:
+            turn_ms = self._clock.now_ms() - request.received_ms if self._clock else 0
+            if is_over(left, max(self._admission.lag_ms, turn_ms)):
+                return AGAIN_S_MIN
         return 0 if self._admission.calm else self._admission.refuses(Work.LIVE, uploader.sharer)
 
     def _outcome(self, durable: Durable, published: Published, request: DoorRequest) -> DoorAnswer:

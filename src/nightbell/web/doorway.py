@@ -21,7 +21,6 @@ of the journal's future. The parser is the server's (httptools, llhttp).
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
@@ -35,7 +34,7 @@ from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
 from nightbell.publish.door import DoorAnswer, DoorOffer, DoorRequest
 from nightbell.publish.native import ONE_ACCEPTED
 from nightbell.web.front import DOOR, DOOR_BYTES_MAX
-from nightbell.words.clock import Clock
+from nightbell.words.clock import Clock, elapsed_s
 
 REQUEST_S_MAX: Final = 30.0
 """How long a request may take to arrive, as `front.BODY_S_MAX`."""
@@ -91,7 +90,7 @@ class Doorways:
         clock: Clock,
         *,
         idle_s_max: float,
-        elapsed: Callable[[], float] = time.perf_counter,
+        elapsed: Callable[[], float] = elapsed_s,
     ) -> None:
         self._offer = offer
         self._elapsed = elapsed
