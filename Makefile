@@ -4,6 +4,7 @@
 #   make test    set up everything, then run every test, here and on every other Python found
 #   make check   what to run before every commit: under a minute
 #   make faults  every fault in full, for an hour: killed, cut off, full, damaged, flooded; docs/faults.md
+#   make storms  flooded, frozen, robbed, and offered five times too much: 25 minutes; SMALL=1 for a quick look
 #   make bench   measure, and write build/bench.json
 
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ BASE := $(shell sh tools/find_python.sh | head -n 1 | cut -d' ' -f2-)
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check faults bench setup setup-dev lock clean format lint types contracts quick
+.PHONY: help up test check faults storms bench setup setup-dev lock clean format lint types contracts quick
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,9 @@ check: $(VENV)/.ready-dev
 
 faults: $(VENV)/.ready-dev
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(MINUTES),--minutes $(MINUTES))
+
+storms: $(VENV)/.ready-dev
+	@$(BIN)/python -m benchmarks.storm $(if $(SMALL),--small) $(if $(ONLY),--only $(ONLY))
 
 bench: $(VENV)/.ready-dev
 	@$(BIN)/nightbell bench

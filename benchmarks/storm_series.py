@@ -53,6 +53,21 @@ class Vital(msgspec.Struct, frozen=True):
     backfill_waiting: int
 
 
+NEVER: Final = -1.0
+
+
+class Ring(msgspec.Struct, frozen=True):
+    """A low among the storm: when it was measured, seconds since the witness began, and how long to its ring.
+
+    Attributes:
+        second: When.
+        ms: From its reading to its ring on a screen; `NEVER` if it did not ring while it was waited for.
+    """
+
+    second: float
+    ms: float
+
+
 class Storm(msgspec.Struct, frozen=True):
     """One run: a live herd all the time, and something that happens to the platform for a while.
 
@@ -64,6 +79,7 @@ class Storm(msgspec.Struct, frozen=True):
         vitals: The platform.
         tick_gaps_s: The longest time between two ticks in the journal: before, during and after.
         beat_gaps_s: The same of heartbeats on one stream.
+        rings: Lows that somebody had meanwhile.
     """
 
     name: str
@@ -73,6 +89,7 @@ class Storm(msgspec.Struct, frozen=True):
     vitals: list[Vital] = []
     tick_gaps_s: list[float] = []
     beat_gaps_s: list[float] = []
+    rings: list[Ring] = []
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -80,18 +97,24 @@ class Judgement(msgspec.Struct, frozen=True):
 
     Attributes:
         before_per_s: Live readings acknowledged a second before the trigger, mean.
+        before_share: The same as a share of what was offered: less, and there was nothing to disturb.
         during_p99_ms: The worst second's p99 of live readings during the trigger.
         recovered_s: Seconds from the end of the trigger until p99 was below a second for good; -1 if never.
         after_share: Live readings acknowledged a second after that, as a share of before.
+        ring_ms: From a low's reading to its ring on a screen during the trigger: the median and the longest.
+        never_rang: Lows of the whole run that did not ring within half a minute.
         memory_share: The most memory after the baseline, as a share of the most in it.
     """
 
     before_per_s: float
+    before_share: float
     before_p99_ms: float
     during_p99_ms: float
     recovered_s: float
     after_share: float
     memory_share: float
+    ring_ms: tuple[float, float] = (NEVER, NEVER)
+    never_rang: int = 0
 
     def faults(self) -> list[str]:
         """What is not as it must be."""
@@ -100,6 +123,10 @@ class Judgement(msgspec.Struct, frozen=True):
             found.append(f"live p99 was not below {LIVE_P99_MS_MAX:.0f} ms within {RECOVERED_S_MAX:.0f} s")
         if self.after_share < GOODPUT_SHARE_MIN:
             found.append(f"goodput afterwards was {self.after_share:.2f} of before")
+        if self.before_share < GOODPUT_SHARE_MIN:
+            found.append(f"before it only {self.before_share:.2f} of what was offered was acknowledged")
+        if self.never_rang:
+            found.append(f"{self.never_rang} lows did not ring")
         return found
 
 
@@ -124,12 +151,21 @@ def judged(storm: Storm, *, p99_ms_max: float = LIVE_P99_MS_MAX) -> Judgement:
     most_mb = max((one.memory_mb for one in storm.vitals), default=1.0)
     return Judgement(
         before_per_s=round(before_per_s, 1),
+        before_share=round(baseline_share, 3),
         before_p99_ms=statistics.median(one.p99_ms for one in before),
         during_p99_ms=max((one.p99_ms for one in during if one.good), default=0.0),
         recovered_s=recovered_s,
         after_share=round(offered_share / baseline_share, 3) if settled else 0.0,
         memory_share=round(most_mb / calm_mb, 2),
+        ring_ms=_rang_ms([ring for ring in storm.rings if begins <= ring.second < ends]),
+        never_rang=sum(ring.ms == NEVER for ring in storm.rings),
     )
+
+
+def _rang_ms(rings: Sequence[Ring]) -> tuple[float, float]:
+    """The median and the longest of those that rang."""
+    rang = [ring.ms for ring in rings if ring.ms != NEVER]
+    return (round(statistics.median(rang), 1), max(rang)) if rang else (NEVER, NEVER)
 
 
 def _recovered_s(after: Sequence[Second], ends: float, p99_ms_max: float) -> float:
@@ -148,7 +184,11 @@ def _recovered_s(after: Sequence[Second], ends: float, p99_ms_max: float) -> flo
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One offered load of the sweep: first tries a second, readings acknowledged a second, cores used."""
+    """One offered load of the sweep: first tries a second, readings acknowledged a second, cores used.
+
+    `herd_cores` is what the clients took: where both together are all that the machine has, goodput falls
+    because more is offered by clients that run on it too. `good_per_core_s` does not hang on that.
+    """
 
     times: float
     offered_per_s: float
@@ -157,12 +197,24 @@ class Step(msgspec.Struct, frozen=True):
     late_per_s: float
     p99_ms: float
     platform_cores: float
+    herd_cores: float = 0.0
+
+    @property
+    def good_per_core_s(self) -> float:
+        """Readings acknowledged for each second of processor that the platform got."""
+        return self.good_per_s / self.platform_cores if self.platform_cores else 0.0
 
 
 def flatness(steps: Sequence[Step]) -> float:
     """The least goodput at or beyond capacity, as a share of the most anywhere."""
     beyond = [step.good_per_s for step in steps if step.times >= 1]
     return min(beyond) / max(step.good_per_s for step in steps)
+
+
+def flatness_per_core(steps: Sequence[Step]) -> float:
+    """The same of readings for each second of processor that the platform got, whatever the herd left it."""
+    beyond = [step.good_per_core_s for step in steps if step.times >= 1]
+    return min(beyond) / max(step.good_per_core_s for step in steps)
 
 
 def retry_seconds(seconds: Sequence[Second]) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from nightbell.app.metrics.definitions import reference as metrics
 from nightbell.app.settings_pages import reference
+from nightbell.load.again import AGAIN_S_MAX
+from nightbell.load.deadline import READ_S_MAX, SIGN_IN_S_MAX
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode
 
@@ -21,6 +23,13 @@ def errors() -> str:
         "",
         "Every error is a problem document (RFC 9457): `type` names the code below, `detail` says what",
         "happened, what was kept and what to do. The Share dialect answers in its own old form instead.",
+        "",
+        "With 503 (`overloaded`, `not_durable`, `switched_off`) and 429 (`try_later`) stands `Retry-After`:",
+        f"come again after so many seconds, at most {AGAIN_S_MAX}, not sooner. It is worked out from what",
+        "waits, and is another for each client. Whoever waits no longer than it must may say so with",
+        "`Deadline-Ms: 1500`, a span and not an instant: what would be answered later is not done and",
+        f"gets 503. Without it a read of history is taken as awaited for {READ_S_MAX:.0f} s, a sign-in for",
+        f"{SIGN_IN_S_MAX:.0f} s.",
         "",
         "| code | what it means |",
         "|---|---|",

@@ -107,6 +107,14 @@ OPERATIONS: Final = {
 """The stream has no end, so a client that reads whole answers can not ask it: test_stream.py does."""
 
 
+def test_every_operation_says_how_to_set_a_deadline_and_when_to_come_again() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            named = {parameter["name"] for parameter in operation.get("parameters", [])}
+            assert ("Deadline-Ms" in named) is (path != STREAM), path
+            assert "Retry-After" in operation["responses"]["default"]["headers"], path
+
+
 @pytest.fixture
 def document() -> dict[str, Any]:
     return DOCUMENT

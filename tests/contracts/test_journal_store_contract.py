@@ -157,3 +157,20 @@ def test_what_somebody_still_needs_is_never_deleted(make_store: MakeStore) -> No
     assert len(gone) == 1
     assert [each.seq for each in store.replay(0)] == list(range(11, 31))
     store.close()
+
+
+def test_some_groups_are_read_again_while_others_are_written(make_store: MakeStore) -> None:
+    filled(make_store, range(1, 11))
+    store = make_store()
+    store.open(now_ms=NOON_MS + DAY_MS, seen_seq=0)
+    found = []
+
+    for each in store.again(3, 12):
+        found.append((each.seq, len(each.facts), len(each.readings)))
+        if each.seq <= 8:
+            store.append(group(each.seq + 7, at_ms=NOON_MS + DAY_MS))
+
+    assert found[:7] == [(seq, 0, 2) for seq in range(4, 11)]
+    assert [each.seq for each in store.again(3, 12)] == list(range(4, 13))
+    assert [each.seq for each in store.again(9, 9)] == []
+    store.close()

@@ -1,7 +1,7 @@
 """History as the rest of the platform meets it, through blocks that close, crashes and failing disks."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from nightbell.adapters.stores.memory.history import MemoryHistoryDisk, MemoryHistoryStore
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
+from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.history.ports import HistoryStore
 from nightbell.history.reading import BLOCK_MS
 from nightbell.history.service import GRACE_MS, History
 from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.journal.ports import Fault, StoreFailedError
+from nightbell.load.gate import Work
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.clock import ManualClock
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -354,3 +357,125 @@ async def test_whatever_comes_and_whenever_it_crashes_history_is_what_the_journa
         got = [(int(row["measured_ms"]), int(row["level"])) for row in rows]
         assert got == wanted.get(sharer, []), f"seed {seed}, sharer {sharer}"
     await history.close()
+
+
+WEEK = 7 * 24 * 12
+"""Groups of a week, one every five minutes."""
+
+HELD_BYTES_MAX = 40_000
+
+
+def week(sharers: int = 20) -> list[Group]:
+    """A week of some sharers; every group holds a reading of each of them."""
+    return [
+        group(
+            seq,
+            BEGIN_MS + seq * 5 * MINUTE_MS,
+            *(
+                reading(
+                    BEGIN_MS + seq * 5 * MINUTE_MS - 5_000, sharer=sharer, level=50 + (seq + sharer) % 300
+                )
+                for sharer in range(1, sharers + 1)
+            ),
+        )
+        for seq in range(1, WEEK + 1)
+    ]
+
+
+async def broken_for_a_week(
+    folder: Path, disk: MemoryHistoryDisk, clock: ManualClock
+) -> tuple[History, SqliteJournalStore, list[Group]]:
+    """History whose file fails for a virtual week, beside a journal that expires what nobody needs."""
+    journal = SqliteJournalStore(folder)
+    journal.open(now_ms=BEGIN_MS, seen_seq=0)
+    history = History(MemoryHistoryStore(disk), clock, closed_bytes_max=HELD_BYTES_MAX)
+    await history.start()
+    history.reads_again(journal.again)
+    groups = week()
+    disk.broken = True
+    for each in groups:
+        journal.append(each)
+        history.consume(each)
+        clock.advance_ms(each.recorded_ms - clock.now_ms())
+        if each.seq % 12 == 0:
+            await history.flush()
+            journal.expire(before_ms=each.recorded_ms - DAY_MS, needed_after=history.flushed_seq())
+    return history, journal, groups
+
+
+async def test_a_week_without_historys_file_fills_no_memory_and_is_whole_afterwards(tmp_path: Path) -> None:
+    disk, clock = MemoryHistoryDisk(), ManualClock(BEGIN_MS)
+    history, journal, groups = await broken_for_a_week(tmp_path, disk, clock)
+    ill = history.health()
+
+    disk.broken = False
+    before = await levels_of_live(history)
+    await history.flush()
+
+    assert ill.open_readings < 20 * 12 * 3 * 8  # eight blocks of three hours, of fifty-six
+    assert ill.journal_only > 45
+    assert "journal only" in ill.failing
+    assert len(before) < WEEK / 5
+    for sharer in (1, 20):
+        assert await levels(history, sharer) == [50 + (each.seq + sharer) % 300 for each in groups]
+    assert (history.health().journal_only, history.health().failing) == (0, "")
+    assert history.flushed_seq() > WEEK - 12 * 4
+    await history.close()
+    journal.close()
+
+
+async def levels_of_live(history: History) -> list[int]:
+    """What an old client that asks for the newest number is told."""
+    rows = await history.readings(sharer=1, from_ms=BEGIN_MS, to_ms=BEGIN_MS + 8 * DAY_MS, work=Work.LIVE)
+    return [int(level) for level in rows["level"]]
+
+
+async def test_a_gap_that_is_only_ours_is_not_shown_as_one(tmp_path: Path) -> None:
+    disk, clock = MemoryHistoryDisk(), ManualClock(BEGIN_MS)
+    history, journal, _ = await broken_for_a_week(tmp_path, disk, clock)
+    disk.broken = False
+
+    with pytest.raises(PlatformError):
+        await levels(history)
+
+    assert (await levels_of_live(history))[-1] == 50 + (WEEK + 1) % 300
+    await history.close()
+    journal.close()
+
+
+async def test_a_restart_within_the_week_loses_nothing(tmp_path: Path) -> None:
+    disk, clock = MemoryHistoryDisk(), ManualClock(BEGIN_MS)
+    history, journal, groups = await broken_for_a_week(tmp_path, disk, clock)
+    disk.broken = False
+    history.reads_again(lambda *_: iter(()))  # it is killed before it could read any of it again
+
+    again = History(MemoryHistoryStore(disk), clock)
+    again.restore(journal.replay(await again.start(), facts=False))
+
+    assert await levels(again) == [50 + (each.seq + 1) % 300 for each in groups]
+    await again.close()
+    journal.close()
+
+
+async def test_what_was_written_after_the_week_does_not_hide_what_was_not(tmp_path: Path) -> None:
+    disk, clock = MemoryHistoryDisk(), ManualClock(BEGIN_MS)
+    history, journal, groups = await broken_for_a_week(tmp_path, disk, clock)
+
+    def damaged(after_seq: int, upto_seq: int) -> Iterator[Group]:
+        raise StoreFailedError(Fault.DISK_ERROR, "planted", f"{after_seq} to {upto_seq}")
+        yield
+
+    disk.broken = False
+    history.reads_again(damaged)
+    await history.flush()
+    unread = history.health()
+    again = History(MemoryHistoryStore(disk), clock)
+    again.restore(journal.replay(await again.start(), facts=False))
+
+    assert len(disk.blocks) > 2  # what memory still held
+    assert unread.journal_only > 45
+    assert "Start Nightbell again" in unread.failing
+    assert await levels(again) == [50 + (each.seq + 1) % 300 for each in groups]
+    await again.close()
+    await history.close()
+    journal.close()

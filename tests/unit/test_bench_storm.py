@@ -2,10 +2,21 @@
 
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from benchmarks.storm_plot import drawn_storm, drawn_sweep
-from benchmarks.storm_series import Second, Step, Storm, flatness, judged, retry_seconds
+from benchmarks.storm_series import (
+    NEVER,
+    Ring,
+    Second,
+    Step,
+    Storm,
+    flatness,
+    flatness_per_core,
+    judged,
+    retry_seconds,
+)
 
 
 def second(at: int, *, good: int = 100, p99_ms: float = 10.0, again_s: tuple[int, int] = (0, 0)) -> Second:
@@ -55,6 +66,33 @@ def test_a_sweep_is_flat_if_what_is_taken_does_not_fall_beyond_capacity() -> Non
     assert flatness(flat) == pytest.approx(0.95)
     assert flatness([*flat, step(3, 400)]) == pytest.approx(0.4)
     ET.fromstring(drawn_sweep(flat))  # noqa: S314 our own drawing
+
+
+def test_what_the_herd_leaves_the_platform_is_told_apart_from_what_it_makes_of_it() -> None:
+    whole = Step(1, 1000, 1000, 0.0, 0.0, 10.0, 1.0, 0.5)
+    squeezed = Step(5, 5000, 700, 0.0, 0.0, 10.0, 0.7, 1.3)
+
+    assert flatness([whole, squeezed]) == pytest.approx(0.7)
+    assert flatness_per_core([whole, squeezed]) == pytest.approx(1.0)
+
+
+def test_lows_among_the_storm_are_told_and_one_that_never_rang_is_a_fault() -> None:
+    rings = [Ring(10.0, 90.0), Ring(45.0, 100.0), Ring(46.0, 300.0), Ring(59.0, 200.0)]
+    calm = storm(60)
+
+    all_rang = judged(Storm(calm.name, calm.triggers, calm.live, rings=rings))
+    one_did_not = judged(Storm(calm.name, calm.triggers, calm.live, rings=[*rings, Ring(80.0, NEVER)]))
+
+    assert all_rang.ring_ms == (200.0, 300.0)
+    assert all_rang.faults() == []
+    assert one_did_not.faults() == ["1 lows did not ring"]
+
+
+def test_a_herd_whose_readings_nobody_took_before_the_storm_shows_nothing() -> None:
+    calm = storm(60)
+    deaf = [msgspec.structs.replace(one, good=60) for one in calm.live]
+
+    assert "before it only 0.60" in judged(Storm(calm.name, calm.triggers, deaf)).faults()[0]
 
 
 def test_what_clients_were_told_is_summed_up() -> None:

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nightbell.account.identity import PUBLISH
@@ -221,6 +222,17 @@ async def test_health_tells_a_script_by_its_exit_code(house: CliHouse) -> None:
     assert well.code == 0
     assert json.loads(well.out)["well"] is True
     assert (ill.code, "The disk is full." in ill.out) == (1, True)
+
+
+async def test_who_is_turned_away_is_said_and_is_no_failure(house: CliHouse) -> None:
+    away = "So we put off all of these: exports."
+    house.health = msgspec.structs.replace(house.health, turned_away=[away])
+
+    health = await house.nightbell("health")
+    status = await house.nightbell("status")
+
+    assert (health.code, away in " ".join(health.out.split())) == (0, True)
+    assert away in " ".join(status.out.split())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from nightbell.publish.door import DoorAnswer, DoorRequest
-from nightbell.web.doorway import LARGE_BYTES, WAITING_BYTES_MAX, Doorways
+from nightbell.web.doorway import LARGE_BYTES, TURN_S, WAITING_BYTES_MAX, Doorways
 from nightbell.words.clock import ManualClock
 
 NOW = 1_790_000_000_000
@@ -15,21 +15,25 @@ def upload(bytes_: int, name: str) -> DoorRequest:
 
 
 class Door:
-    """Answers at once, and notes whom it has heard."""
+    """Answers at once, notes whom it has heard, and works on each for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, work_s: float) -> None:
         self.heard: list[str] = []
+        self.worked_s = 0.0
+        self._work_s = work_s
 
     def offer(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
         self.heard.append(request.peer)
+        self.worked_s += self._work_s
         if request.peer == "breaks":
             raise RuntimeError
         answered(DoorAnswer(200, (), b""))
 
 
-def at_a_door() -> tuple[Door, Doorways, list[int]]:
-    door = Door()
-    return door, Doorways(door.offer, ManualClock(NOW), idle_s_max=1.0), []
+def at_a_door(work_s: float = TURN_S) -> tuple[Door, Doorways, list[int]]:
+    door = Door(work_s)
+    doorways = Doorways(door.offer, ManualClock(NOW), idle_s_max=1.0, elapsed=lambda: door.worked_s)
+    return door, doorways, []
 
 
 async def test_a_live_reading_is_taken_before_the_backlogs_that_came_first() -> None:
@@ -45,6 +49,21 @@ async def test_a_live_reading_is_taken_before_the_backlogs_that_came_first() -> 
 
     assert door.heard == ["live", "one", "live too", "two", "three"]
     assert answers == [200] * 5
+
+
+async def test_uploads_of_a_few_readings_go_together_and_for_a_moment_only() -> None:
+    door, doorways, answers = at_a_door(TURN_S / 10)
+
+    for number in range(35):
+        doorways.take(upload(LARGE_BYTES + 1, str(number)), lambda answer: answers.append(answer.status))
+    heard = []
+    while len(door.heard) < 35:
+        await asyncio.sleep(0)
+        heard.append(len(door.heard))
+
+    assert heard[0] in {10, 11}  # so much work and no more, then whoever else came
+    assert len(heard) == 4
+    assert answers == [200] * 35
 
 
 async def test_what_waits_is_bounded_and_nothing_of_it_is_forgotten() -> None:

@@ -10,16 +10,20 @@ from nightbell.load.gate import (
     CALM,
     LIMITS,
     LIVE_LIMITS,
+    LOOKS_A_SECOND,
     SHED_LOWER,
     SHED_MAX,
     STEP_DOWN,
+    STEP_LEAP,
     STEP_UP,
     TICKETS,
     Level,
     Load,
+    Watch,
     Work,
     admits,
     next_level,
+    next_watch,
     share,
     soonest_s,
     ticket,
@@ -153,3 +157,61 @@ def test_steps_are_small_against_what_is_shed() -> None:
     assert all(0 <= b.shed - a.shed <= STEP_DOWN for a, b in pairwise(levels))
     assert levels[-1].shed == SHED_LOWER
     assert LIVE_LIMITS.live_wait_ms == 1_000
+
+
+def watched(watch: Watch, *parts: Load) -> Watch:
+    for part in parts:
+        watch = next_watch(watch, part)
+    return watch
+
+
+def test_a_flood_stops_backfill_within_its_first_second() -> None:
+    before = watched(Watch(), *[WELL] * 3)  # it comes in the midst of a second
+
+    stopped = watched(before, *[FLOODED] * (LOOKS_A_SECOND - 1))
+
+    assert share(before.level, Work.HISTORY) == 100
+    assert share(stopped.level, Work.HISTORY) == 0
+    assert share(stopped.level, Work.LIVE) == 100
+
+
+def test_one_look_at_a_noisy_neighbour_costs_nobody_but_exports() -> None:
+    noisy = watched(Watch(), WELL, FLOODED, WELL, WELL, WELL)
+
+    assert noisy.level.shed == STEP_LEAP
+    assert share(noisy.level, Work.HISTORY) == 100
+    assert watched(noisy, *[WELL] * LOOKS_A_SECOND * STEP_LEAP).level == CALM
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([WELL, BUSY, DROWNING, FLOODED]), max_size=300))
+def test_it_closes_fast_and_opens_slowly(history: list[Load]) -> None:
+    watch = Watch()
+    for at, part in enumerate(history, 1):
+        before, watch = watch, next_watch(watch, part)
+
+        lower = min(before.level.shed, SHED_LOWER) - min(watch.level.shed, SHED_LOWER)
+        assert lower <= (0 if at % LOOKS_A_SECOND else STEP_UP)
+
+
+def test_a_flood_simulated_keeps_live_readings_below_a_second_throughout() -> None:
+    """A crowd of 4,000 that catches up, each again at once when answered; a house that takes 5,000 a second.
+
+    A late upload that is refused costs a third and is held for 3.5 s, as `load/again.py` does. What waits
+    before a live reading is what came before it.
+    """
+    watch, arrived, held, worst_ms = Watch(), 4_000.0, [0.0] * 18, 0.0
+    wait_ms = 0.0
+    for _ in range(50):  # fifths of a second
+        cost = 1.0 - 2 / 3 * (100 - share(watch.level, Work.HISTORY)) / 100
+        done = min(arrived, 1_000 / cost)
+        wait_ms = arrived * cost / 5
+        worst_ms = max(worst_ms, wait_ms)
+        refused = done * (100 - share(watch.level, Work.HISTORY)) / 100
+        held.append(refused)
+        arrived += held.pop(0) - refused
+        watch = next_watch(watch, WELL._replace(live_wait_ms=wait_ms, loop_lag_ms=wait_ms))
+
+    assert worst_ms < 1_000
+    assert wait_ms < 400
+    assert share(watch.level, Work.LIVE) == 100

@@ -99,3 +99,29 @@ async def test_what_the_others_measured_is_asked_for_every_second() -> None:
     assert asked
     assert admission.level.reason in {"tick_age_ms", "loop_lag_ms"}
     admission.close()
+
+
+def test_who_is_turned_away_and_since_when_is_said_until_it_is_over() -> None:
+    clock = ManualClock(NOW_MS)
+    admission = Admission(clock)
+    admission.take(Level(140, "live_wait_ms"))
+    clock.advance_ms(90_000)
+    admission.take(Level(200, "live_wait_ms"))
+
+    exports, late = admission.turned_away()
+    admission.take(Level(100, "live_wait_ms"))
+    exports_later = admission.turned_away()
+    admission.take(Level(0))
+
+    assert "all of these: exports. Since 2026-11-22 02:00:00 UTC" in exports
+    assert "all of these: late readings and graphs. Since 2026-11-22 02:00:00 UTC" in late
+    assert exports_later == [exports]
+    assert admission.turned_away() == []
+
+
+def test_a_class_of_which_some_are_let_in_is_said_to_be_so() -> None:
+    admission = at(240)
+
+    *_, sign_in = admission.turned_away()
+
+    assert "40 of 100 people with these: names and passwords" in sign_in

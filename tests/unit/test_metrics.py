@@ -21,6 +21,8 @@ from nightbell.app.metrics.page import Numbers
 from nightbell.app.metrics.read import COUNTED_AT_ONCE, Rooms, Sample, count_open
 from nightbell.app.metrics.server import MetricsServer
 from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.load.gate import SHED_LOWER, Level, Work
+from nightbell.load.service import Admission, open_to_all
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.words.clock import ManualClock
 from tests.acceptance.web_house import PASSWORD, WebHouse, open_web_house
@@ -29,9 +31,12 @@ NOW_MS = 1_795_345_200_000
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def numbers_of(house: WebHouse, folder: Path, canaries: frozenset[int] = frozenset()) -> Numbers:
+def numbers_of(
+    house: WebHouse, folder: Path, canaries: frozenset[int] = frozenset(), admission: Admission | None = None
+) -> Numbers:
     """The numbers of a house in memory."""
     rooms = Rooms(
+        admission=admission or open_to_all(),
         journal=house.journal,
         publish=house.publish,
         history=house.history,
@@ -115,6 +120,22 @@ async def test_with_nobody_who_shares_there_is_no_age_at_all(house: WebHouse, tm
 
     assert (PREFIX + "newest_reading_age_seconds", frozenset()) not in series
     assert number(series, "sharers", newest="never") == 0
+
+
+async def test_who_is_turned_away_is_a_number(house: WebHouse, tmp_path: Path) -> None:
+    admission = open_to_all()
+    numbers = numbers_of(house, tmp_path, admission=admission)
+
+    before = await series_of(numbers)
+    admission.take(Level(SHED_LOWER - 40, "live_wait_ms"))
+    admission.refuses(Work.EXPORT, "Ben")
+    after = await series_of(numbers)
+
+    for work in Work:
+        assert number(before, "let_in_percent", work=work.name.lower()) == 100
+    assert number(after, "let_in_percent", work="renewal") == 40
+    assert number(after, "let_in_percent", work="history") == 0
+    assert number(after, "turned_away_total", work="export") == 1
 
 
 async def test_a_low_is_counted_from_the_sensor_to_the_answer(house: WebHouse, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from nightbell.publish.native import NativeDoor, Problem, Upload, UploadAnswer
 from nightbell.publish.service import BODY_BYTES_MAX, Publish
 from nightbell.web.front import awaited
 from nightbell.words.catalogue import catalogue
+from nightbell.words.clock import ManualClock
+from nightbell.words.errors import ErrorCode
 from nightbell.words.glucose import CENSORED_HIGH, CENSORED_LOW
 
 NOW = 1_790_000_000_000
@@ -37,20 +39,26 @@ class Door:
         self.log = MemoryLog()
         publish = Publish(self.log, clock_learned=self._clock_learned)
         self.log.subscribe(publish.consume)
+        self.clock = ManualClock(NOW)
         self.native = NativeDoor(
             publish,
             identify=lambda bearer, _: PEOPLE.get(bearer),
             uploader=lambda bearer, _: Uploader(7, 3) if bearer == "ana" else None,
             words=catalogue(),
+            clock=self.clock,
         )
 
     def _clock_learned(self, change: ClockChange) -> asyncio.Future[int]:
         assert change.source
         return self.log.settled()
 
-    async def post(self, body: bytes | object, *, who: str = "ana", method: str = "POST") -> DoorAnswer:
+    async def post(
+        self, body: bytes | object, *, who: str = "ana", method: str = "POST", waits_ms: str = ""
+    ) -> DoorAnswer:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {b"authorization": b"Bearer " + who.encode()} if who else {}
+        if waits_ms:
+            headers[b"deadline-ms"] = waits_ms.encode()
         request = DoorRequest(method, "/v1/readings", b"", headers, sent, "127.0.0.1", NOW)
         return await awaited(self.native.offer)(request)
 
@@ -70,6 +78,19 @@ def problem(answer: DoorAnswer) -> Problem:
     found = msgspec.json.decode(answer.body, type=Problem)
     assert found.status == answer.status
     return found
+
+
+async def test_what_waited_for_its_turn_longer_than_its_sender_waits_is_not_done(door: Door) -> None:
+    upload = {"readings": [{"measured_at": NOW - 1_000, "glucose_mgdl": 112}]}
+    door.clock.advance_ms(1_500)
+
+    gone = await door.post(upload, waits_ms="1500")
+    nothing_kept = not list(door.log.readings())
+    waiting = await door.post(upload, waits_ms="1501")
+
+    assert (gone.status, problem(gone).code, nothing_kept) == (503, ErrorCode.OVERLOADED, True)
+    assert (b"retry-after", b"5") in gone.headers
+    assert waiting.status == 200
 
 
 async def test_one_good_reading_is_accepted(door: Door) -> None:

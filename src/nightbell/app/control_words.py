@@ -201,6 +201,7 @@ class Health(msgspec.Struct, frozen=True):
         evaluated_tick_ms: The newest second that was evaluated.
         failing: What is wrong and what to do, or empty.
         switched_off: Which switches of the settings are off.
+        turned_away: Who is turned away because there is too much to do, and since when. That is no failure.
     """
 
     well: bool
@@ -211,3 +212,4 @@ class Health(msgspec.Struct, frozen=True):
     evaluated_tick_ms: int
     failing: str
     switched_off: list[str] = []
+    turned_away: list[str] = []

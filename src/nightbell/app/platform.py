@@ -227,6 +227,7 @@ class Platform:
         for (_, source), offset_ms in self.evaluation.clock_offsets().items():
             self.publish.restore_clock(source, offset_ms)
         self.journal.hold(lambda: min(self.evaluation.upto_seq, self.history.flushed_seq()))
+        self.history.reads_again(self.journal.again)
         for consume in (
             self.publish.consume,
             self.history.consume,
@@ -289,6 +290,7 @@ class Platform:
                 uploader=self.accounts.uploader,
                 words=self._words,
                 admission=self.admission,
+                clock=self.clock,
             ).offer,
             share=ShareDialect(
                 self.accounts.share,
@@ -335,6 +337,7 @@ class Platform:
 
     def _rooms(self) -> Rooms:
         return Rooms(
+            admission=self.admission,
             journal=self.journal,
             publish=self.publish,
             history=self.history,
@@ -425,6 +428,7 @@ class Platform:
             evaluated_tick_ms=self.evaluation.evaluated_tick_ms,
             failing=said,
             switched_off=self.switches.off(),
+            turned_away=self.admission.turned_away(),
         )
 
     def is_deciding(self) -> bool:

@@ -137,7 +137,7 @@ def health(asked: argparse.Namespace, speaker: Speaker) -> None:
     with Platform(asked.data) as platform:
         found = platform.ask("health", Nothing(), Health)
     off = [say("health_off", what=", ".join(found.switched_off))] if found.switched_off else []
-    speaker.result(found, health_sentence(found), *off)
+    speaker.result(found, health_sentence(found), *off, *found.turned_away)
     if not found.well:
         raise CommandError(say("health_refused"), code="not_well")
 

@@ -27,7 +27,7 @@ def status(asked: argparse.Namespace, speaker: Speaker) -> None:
     rows = [[say(f"status_{line.key}"), shown(line)] for line in found.lines]
     speaker.table(found, [say("head_what"), say("head_now")], rows, health_sentence(found.health))
     if not speaker.as_json:
-        speaker.result(found, health_sentence(found.health))
+        speaker.result(found, health_sentence(found.health), *found.health.turned_away)
     if not found.health.well:
         raise CommandError(say("health_refused"), code="not_well")
 

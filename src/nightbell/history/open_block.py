@@ -65,6 +65,8 @@ class OpenBlock:
         self.block = block
         self.first_seq = 0
         """The oldest journal group that put something in, 0 while empty."""
+        self.last_seq = 0
+        """No later journal group put something in; 0 while it is open."""
         self.count = 0
         self.dropped = 0
         """Readings above `READINGS_MAX`: not kept here, still in the journal."""
@@ -81,6 +83,11 @@ class OpenBlock:
     def sizes(self) -> tuple[int, int]:
         """Sharers and rows in use: a good size for the block that follows."""
         return len(self._head), self._rows
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes; lateness, which is hardly ever there, left out."""
+        return self._rows * (ROW * self._pairs.itemsize * 2 + self._before.itemsize) + 12 * len(self._head)
 
     def add(self, readings: NDArray[np.void], seq: int) -> None:
         """Add readings (`READING_DTYPE`) that lie in this block, from journal group `seq` or later ones."""

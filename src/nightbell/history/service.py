@@ -4,7 +4,8 @@ Rules:
 1. A block stays open for a while after its three hours. When it is closed, it is written once.
 2. What comes later goes beside it, and so does what lies too far ahead.
 3. Each write says up to where everything is kept. After a restart the journal is read from there.
-4. A write that fails is tried again; nothing leaves memory before it is in the store.
+4. A write that fails is tried again; nothing leaves memory before it is in the store, but the oldest blocks
+   while it fails for so long that they would fill it: the journal keeps them (`held.py`).
 
 Theory of operation: `consume` only puts a group in a list. The list is absorbed into columns when it is
 long enough,
@@ -18,12 +19,14 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from nightbell.history.open_block import LATENESS_S_MAX, OPAQUE, OpenBlock, by_sharer, taken
+from nightbell.history.health import HistoryHealth, failing
+from nightbell.history.held import CLOSED_BYTES_MAX, JournalOnly, ReadAgain, gathered, leaving, lowered
+from nightbell.history.newest import Newest
+from nightbell.history.open_block import LATENESS_S_MAX, OpenBlock, by_sharer, taken
 from nightbell.history.packing import Packed, pack_mixed, unpack
 from nightbell.history.ports import (
     NOTHING_CLOSED,
@@ -35,6 +38,7 @@ from nightbell.history.ports import (
 )
 from nightbell.history.reading import BLOCK_MS, HISTORY_DTYPE, as_history, block_of, settled
 from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.journal.ports import StoreFailedError
 from nightbell.load import deadline
 from nightbell.load.again import AGAIN_S_MIN
 from nightbell.load.gate import Work
@@ -73,25 +77,6 @@ _EMPTY: Final = np.empty(0, READING_DTYPE)
 _log = structlog.get_logger()
 
 
-class HistoryHealth(msgspec.Struct, frozen=True):
-    """How history is.
-
-    Attributes:
-        flushed_seq: The store holds everything up to this group of the journal.
-        closed_ms: The store holds everything measured before this instant, all but what came late; 0 if
-            nothing was closed yet.
-        open_readings: Readings in memory that are not in the store yet.
-        dropped: Readings above what one sharer can send; they are in the journal only.
-        failing: What is wrong and what to do; empty when all is well.
-    """
-
-    flushed_seq: int
-    closed_ms: int
-    open_readings: int
-    dropped: int
-    failing: str
-
-
 class History:
     """Everybody's readings by time."""
 
@@ -102,13 +87,20 @@ class History:
         *,
         keep_days: int = KEEP_DAYS,
         admission: Admission | None = None,
+        closed_bytes_max: int = CLOSED_BYTES_MAX,
     ) -> None:
         self._admission = admission or open_to_all()
+        self._closed_bytes_max = closed_bytes_max
         self._reading = 0
         self._store = store
         self._clock = clock
         self._keep_ms = keep_days * _DAY_MS
         self._state = HistoryState()
+        self._whole_state = HistoryState()
+        self._journal_only: list[JournalOnly] = []
+        self._read_again: ReadAgain | None = None
+        self._unread: StoreFailedError | None = None
+        self._ending = False
         self._closed_upto = NOTHING_CLOSED
         self._last_seq = 0
         self._pending: list[NDArray[np.void]] = []
@@ -121,7 +113,7 @@ class History:
         self._beside_count = 0
         self._beside_since_ms = 0
         self._flushing: list[NDArray[np.void]] = []
-        self._newest = np.zeros(256, READING_DTYPE)
+        self._newest = Newest()
         self._newest_came_late = False
         self._dropped = 0
         self._failure: HistoryFailedError | None = None
@@ -156,7 +148,7 @@ class History:
         self._closed_upto = self._state.closed_upto
         self._last_seq = self._state.replay_after
         if opened.newest:
-            self._newest = np.frombuffer(opened.newest, READING_DTYPE).copy()
+            self._newest.restore(opened.newest)
         return self._state.replay_after
 
     def restore(self, groups: Iterable[Group]) -> None:
@@ -172,7 +164,11 @@ class History:
             if self._wants_flush(group.recorded_ms):
                 flush = self._begin_flush()
                 self._store.write(flush)
-                self._end_flush(flush.state)
+                self._end_flush(flush)
+
+    def reads_again(self, read_again: ReadAgain) -> None:
+        """From where to read, while all runs, what left memory unwritten. Without it, a restart does."""
+        self._read_again = read_again
 
     def consume(self, group: Group) -> None:
         """Take in one group of the journal, on the event loop. Volatile groups are not history."""
@@ -217,6 +213,11 @@ class History:
             return np.empty(0, HISTORY_DTYPE)
         self._absorb()
         first, last = block_of(from_ms), block_of(to_ms - 1)
+        if work is not Work.LIVE and any(first <= each.block <= last for each in self._journal_only):
+            # A gap would be taken for a sensor that was silent. An old client's newest number is still told.
+            raise PlatformError(
+                ErrorCode.INTERNAL, catalogue().say("history.cannot_read"), retry_after_s=_AGAIN_AFTER_S
+            )
         in_memory = self._in_memory(sharer, first, last)
         try:
             stored = await self._stored(sharer, first, last)
@@ -255,9 +256,7 @@ class History:
     def newest(self, sharer: int) -> Reading | None:
         """The newest reading of a sharer that is durable; imports are not counted."""
         self._absorb()
-        if sharer >= len(self._newest) or not self._newest["measured_ms"][sharer]:
-            return None
-        return Reading(*self._newest[sharer].item())
+        return self._newest.of(sharer)
 
     async def file_readings(self, readings: Sequence[Reading]) -> None:
         """Import readings straight into history; durable when this returns. The same again changes nothing.
@@ -283,21 +282,15 @@ class History:
     def health(self) -> HistoryHealth:
         """How history is now."""
         blocks = [*self._open.values(), *self._closing]
-        failing = ""
-        if self._damage is not None:
-            failing = catalogue().say("history.damaged", place=self._damage.place, detail=self._damage.detail)
-        elif self._failure is not None:
-            failing = catalogue().say(
-                "history.failing", place=self._failure.place, detail=self._failure.detail
-            )
-        elif self._set_aside:
-            failing = catalogue().say("history.set_aside", moved_to=self._set_aside)
         return HistoryHealth(
             flushed_seq=self._state.replay_after,
             closed_ms=max(0, (self._state.closed_upto + 1) * BLOCK_MS),
             open_readings=sum(block.count for block in blocks) + self._beside_count + self._pending_count,
+            journal_only=len(self._journal_only),
             dropped=self._dropped + sum(block.dropped for block in blocks),
-            failing=failing,
+            failing=failing(
+                self._damage, self._failure, self._unread, len(self._journal_only), self._set_aside
+            ),
         )
 
     async def flush(self) -> None:
@@ -305,11 +298,12 @@ class History:
         if self._flush_task is not None:
             await self._flush_task
         self._absorb()
-        if self._closing or self._beside:
+        if self._closing or self._beside or self._journal_only:
             await self._flush()
 
     async def close(self) -> None:
         """Write what is closed, and close the store. What is open is in the journal."""
+        self._ending = True
         await self.flush()
         await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
         self._writer.shutdown()
@@ -328,6 +322,7 @@ class History:
             self._closed_upto = closed_before - 1
             for block in sorted(self._open):
                 if block <= self._closed_upto:
+                    self._open[block].last_seq = self._last_seq
                     self._closing.append(self._open.pop(block))
         self._last_seq = group.seq
         readings = group.readings
@@ -352,7 +347,7 @@ class History:
         self._pending.clear()
         self._pending_count = 0
         order = by_sharer(readings)
-        self._note_newest(readings, order)
+        self._newest.take(readings, order)
         block = readings["measured_ms"] // BLOCK_MS
         lateness_ms = readings["received_ms"] - readings["measured_ms"]
         fits = (
@@ -368,8 +363,7 @@ class History:
         self._beside.append(beside)
         self._beside_count += len(beside)
         if not self._newest_came_late:
-            newest_ms = self._newest["measured_ms"][beside["sharer"]]
-            self._newest_came_late = bool((beside["measured_ms"] == newest_ms).any())
+            self._newest_came_late = self._newest.any_in(beside)
 
     def _add_to_open(self, readings: NDArray[np.void]) -> None:
         """Of readings in the order of sharers and time."""
@@ -390,23 +384,6 @@ class History:
         sharers, rows = before.sizes
         return OpenBlock(number, sharers=sharers, rows=max(rows, sharers))
 
-    def _note_newest(self, readings: NDArray[np.void], order: NDArray[np.intp]) -> None:
-        """`order` puts them in the order of sharers and time: only the last of each is looked at."""
-        sharer = readings["sharer"][order]
-        last = np.flatnonzero(np.concatenate((sharer[1:] != sharer[:-1], [True])))
-        sharer = sharer[last]
-        self._reserve_newest(int(sharer[-1]) + 1)
-        latest = readings.view(OPAQUE)[order[last]]
-        newer = latest.view(READING_DTYPE)["measured_ms"] >= self._newest["measured_ms"][sharer]
-        self._newest.view(OPAQUE)[sharer[newer]] = latest[newer]
-
-    def _reserve_newest(self, sharers: int) -> None:
-        have = len(self._newest)
-        if sharers > have:
-            grown = np.zeros(max(sharers, have + have // 2), READING_DTYPE)
-            grown[:have] = self._newest
-            self._newest = grown
-
     def _in_memory(self, sharer: int, first: int, last: int) -> list[NDArray[np.void]]:
         parts = [
             block.readings(sharer)
@@ -422,7 +399,7 @@ class History:
     def _wants_flush(self, now_ms: int) -> bool:
         if now_ms < self._try_again_ms:
             return False
-        if self._closing or self._beside_count >= _BESIDE_MAX:
+        if self._closing or self._beside_count >= _BESIDE_MAX or (self._journal_only and self._read_again):
             return True
         return bool(self._beside) and now_ms - self._beside_since_ms >= _BESIDE_AGE_MS
 
@@ -432,19 +409,21 @@ class History:
         self._flushing, self._beside = self._beside, []
         self._beside_count, self._beside_since_ms = 0, 0
         oldest_open = min((block.first_seq for block in self._open.values()), default=self._last_seq + 1)
-        state = HistoryState(
+        self._whole_state = HistoryState(
             closed_upto=self._closed_upto, beside_seq=self._last_seq, replay_after=oldest_open - 1
         )
+        state = lowered(self._whole_state, self._journal_only)
         beside = joined(self._flushing) if self._flushing else _EMPTY
         closed = tuple(ClosedBlock(block.block, block.packs()) for block in self._closing)
         save_newest = bool(closed) or self._newest_came_late
         self._newest_came_late = False
-        return Flush(closed, pack_mixed(beside), state, self._newest.tobytes() if save_newest else b"")
+        return Flush(closed, pack_mixed(beside), state, self._newest.kept() if save_newest else b"")
 
-    def _end_flush(self, state: HistoryState) -> None:
-        self._state = state
-        self._dropped += sum(block.dropped for block in self._closing if block.block <= state.closed_upto)
-        self._closing = [block for block in self._closing if block.block > state.closed_upto]
+    def _end_flush(self, flush: Flush) -> None:
+        self._state = flush.state
+        written = len(flush.closed)
+        self._dropped += sum(block.dropped for block in self._closing[:written])
+        del self._closing[:written]
         self._flushing = []
         self._failure = None
 
@@ -455,10 +434,11 @@ class History:
         now_ms = self._clock.now_ms()
         try:
             await loop.run_in_executor(self._writer, self._store.write, flush)
-            self._end_flush(flush.state)
+            self._end_flush(flush)
             if blocks:
                 forgotten = await loop.run_in_executor(self._writer, self._forget, now_ms)
                 _log.info("history.written", blocks=blocks, forgotten=forgotten)
+            await self._write_from_journal()
         except HistoryFailedError as error:
             _log.error("history.write_failed", detail=error.detail, place=error.place)
             self._note_damage(error)
@@ -468,6 +448,38 @@ class History:
             self._beside = self._flushing + self._beside
             self._beside_count = sum(len(beside) for beside in self._beside)
             self._flushing = []
+            self._leave_to_journal()
+        except StoreFailedError as error:
+            _log.error("history.not_read_again", detail=error.detail, place=error.place)
+            self._unread = error
+            self._try_again_ms = now_ms + _AGAIN_AFTER_MS
+
+    def _leave_to_journal(self) -> None:
+        """The oldest closed blocks leave memory if all of them are too much: rule 4."""
+        count = leaving([block.size_bytes for block in self._closing], self._closed_bytes_max)
+        for block in self._closing[:count]:
+            self._journal_only.append(JournalOnly(block.block, block.first_seq, block.last_seq))
+            _log.warning("history.left_to_journal", blocks=len(self._journal_only))
+        del self._closing[:count]
+
+    async def _write_from_journal(self) -> None:
+        """Write what left memory, block by block.
+
+        Raises:
+            HistoryFailedError: The file fails again.
+            StoreFailedError: The journal cannot be read there; a restart reads what can be read.
+        """
+        loop, read_again = asyncio.get_running_loop(), self._read_again
+        while self._journal_only and read_again is not None and not self._ending:
+            only, *others = self._journal_only
+            groups = read_again(only.first_seq - 1, only.last_seq)
+            block = await loop.run_in_executor(self._writer, gathered, groups, only.block)
+            state = lowered(self._whole_state, others)
+            flush = Flush((ClosedBlock(only.block, block.packs()),), (), state, b"")
+            await loop.run_in_executor(self._writer, self._store.write, flush)
+            self._dropped += block.dropped
+            self._state, self._journal_only, self._unread = state, others, None
+            _log.info("history.written_from_journal", left=len(others))
 
     def _note_damage(self, error: HistoryFailedError) -> None:
         """Damage does not heal by itself: health says what to do until somebody has done it."""

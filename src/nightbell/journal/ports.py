@@ -65,6 +65,14 @@ class JournalStore(Protocol):
         """
         ...
 
+    def again(self, after_seq: int, upto_seq: int) -> Iterator[Group]:
+        """Groups above `after_seq` and up to `upto_seq`, without facts, from any thread, between appends.
+
+        Raises:
+            StoreFailedError: They cannot be read, or are damaged; nothing is repaired.
+        """
+        ...
+
     def recovery(self) -> Recovery:
         """What is known now: what `open` found, and what `replay` found since."""
         ...

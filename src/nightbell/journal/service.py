@@ -267,6 +267,10 @@ class Journal:
         assert self._beat_timer is None
         return self._store.replay(after_seq, facts=facts)
 
+    def again(self, after_seq: int, upto_seq: int) -> Iterator[Group]:
+        """Groups between two, without facts, while all runs; raises StoreFailedError. From any thread."""
+        return self._store.again(after_seq, upto_seq)
+
     def recovery(self) -> Recovery:
         """What `start` found, and what replay has found since."""
         return self._store.recovery()

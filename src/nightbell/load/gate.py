@@ -3,7 +3,8 @@
 Rules:
 
 1. The lowest class gives way first. A class above it is touched only when it is at nothing.
-2. Too much load takes a step from what is let in; a second without gives a small one back.
+2. Too much load takes a step from what is let in; a second without gives a small one back. Live work that
+   waits far too long in a fifth of a second takes a large step at once: a flood is there within one second.
 3. Alarm work (C0) is always let in. Live work (C1) is refused only when all below it is at nothing and live
    readings wait longer than is promised: to refuse one it must be read first, so that helps late.
 4. Whether somebody is let in hangs on a ticket that is theirs for an hour, the same for all classes: a few
@@ -69,8 +70,18 @@ FAR_TIMES: Final = 5
 STEP_FAR_DOWN: Final = 25
 """So much at once where a limit is passed this many times over: a flood comes within seconds."""
 
+LOOKS_A_SECOND: Final = 5
+"""How often it is looked whether live work began to wait far too long."""
+
+STEP_LEAP: Final = 50
+"""So much at once where it did: late readings are at nothing four looks after a flood began. One look, as a
+noisy neighbour causes it, costs half of the exports for a minute and nobody else anything."""
+
 STEP_LIVE_UP: Final = 20
 """Live readings come back within five seconds: a phone has the next one in five minutes anyway."""
+
+ALL: Final = 100
+"""Everybody, of a hundred."""
 
 LOWER_CLASSES: Final = Work.EXPORT - Work.LIVE
 SHED_LOWER: Final = 100 * LOWER_CLASSES
@@ -117,6 +128,42 @@ def next_level(level: Level, load: Load) -> Level:
     if live_times > 1:
         return Level(min(SHED_MAX, level.shed + STEP_DOWN), live_reason)
     return Level(SHED_LOWER, reason)
+
+
+class Watch(NamedTuple):
+    """The level within a second.
+
+    Attributes:
+        level: How much is taken away.
+        parts: What was measured in each part of this second so far.
+        leapt: Whether a large step was taken in it.
+    """
+
+    level: Level = CALM
+    parts: tuple[Load, ...] = ()
+    leapt: bool = False
+
+
+def next_watch(watch: Watch, part: Load) -> Watch:
+    """After another part of a second with this load. A second's own step follows its last part."""
+    level, parts, leapt = watch.level, (*watch.parts, part), watch.leapt
+    times, reason = excess(Load(live_wait_ms=part.live_wait_ms, loop_lag_ms=part.loop_lag_ms), LIMITS)
+    if times > FAR_TIMES and level.shed < SHED_LOWER:
+        level, leapt = Level(min(SHED_LOWER, level.shed + STEP_LEAP), reason), True
+    if len(parts) < LOOKS_A_SECOND:
+        return Watch(level, parts, leapt)
+    if leapt and level.shed < SHED_LOWER:
+        return Watch(level)
+    return Watch(next_level(level, whole(parts)))
+
+
+def whole(parts: tuple[Load, ...]) -> Load:
+    """What was measured over all of these parts: the mean of each; how full and how old, the newest."""
+    means: dict[str, float | None] = {}
+    for name in ("live_wait_ms", "loop_lag_ms", "commit_ms"):
+        known = [value for part in parts if (value := getattr(part, name)) is not None]
+        means[name] = sum(known) / len(known) if known else None
+    return parts[-1]._replace(**means)
 
 
 def share(level: Level, work: Work) -> int:

@@ -8,28 +8,33 @@ import structlog
 
 from nightbell.load.again import AGAIN_S_MAX, AGAIN_S_MIN, spread
 from nightbell.load.gate import (
+    ALL,
     CALM,
     HOUR_MS,
+    LOOKS_A_SECOND,
     SHED_LOWER,
     TICKETS,
     Level,
     Load,
+    Watch,
     Work,
     admits,
-    next_level,
+    next_watch,
     share,
     soonest_s,
     ticket,
 )
 from nightbell.words.catalogue import catalogue
-from nightbell.words.clock import Clock, SystemClock
+from nightbell.words.clock import Clock, SystemClock, from_ms
 from nightbell.words.errors import ErrorCode, PlatformError
 
-LOOK_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 1.0 / LOOKS_A_SECOND
 LAG_EVERY_S: Final = 0.05
-"""How often the loop is asked how late it is: twenty times in what is judged."""
+"""How often the loop is asked how late it is: four times in each look, twenty in a second."""
 
-LOOKS_AT_ONCE_MAX: Final = 4
+LOOKS_AT_ONCE_MAX: Final = 2 * LOOKS_A_SECOND
+LEAPS_AT_ONCE_MAX: Final = 2
+"""What hides in a single stall, however long, is judged as no more than this: the machine may have slept."""
 
 _log: Final = structlog.get_logger()
 
@@ -42,6 +47,7 @@ class Admission:
         level: How much is taken away.
         lag_ms: How late the event loop was in the last second, mean.
         refused: How many were refused since the start, by class.
+        shut_since_ms: Since when not everybody is let in, of each class that is touched.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -54,10 +60,12 @@ class Admission:
         self._looked = 0.0
         self._lags = 0
         self._lag_sum_s = 0.0
+        self._watch = Watch()
         self.calm = True
         self.level = CALM
         self.lag_ms = 0.0
         self.refused = dict.fromkeys(Work, 0)
+        self.shut_since_ms: dict[Work, int] = {}
 
     def start(self, read: Callable[[], Load]) -> None:
         """Begin to measure; `read` says what the others measured since it was last called."""
@@ -112,8 +120,22 @@ class Admission:
             _log.warning("load.high" if level.shed else "load.calm", reason=level.reason)
         elif level.shed >= SHED_LOWER > self.level.shed:
             _log.error("load.live_only", reason=level.reason)
+        if level.shed != self.level.shed:
+            now_ms, before = self._clock.now_ms(), self.shut_since_ms
+            touched = [work for work in reversed(Work) if share(level, work) < ALL]
+            self.shut_since_ms = {work: before.get(work, now_ms) for work in touched}
         self.level = level
         self.calm = level.shed == 0
+
+    def turned_away(self) -> list[str]:
+        """Who is turned away now, of how many, and since when, in sentences: the least urgent first."""
+        say, sentences = catalogue().say, []
+        for work, since_ms in self.shut_since_ms.items():
+            key = "some" if share(self.level, work) else "all"
+            refused, since = ALL - share(self.level, work), f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
+            what = say(f"load.work.{work.name.lower()}")
+            sentences.append(say(f"load.turned_away.{key}", what=what, refused=refused, since=since))
+        return sentences
 
     def _again_s(self, soonest: int) -> int:
         """Evenly from the soonest possible instant to twice as late."""
@@ -137,13 +159,16 @@ class Admission:
     def _look(self) -> None:
         self.lag_ms = self._lag_sum_s / self._lags * 1000
         self._lag_sum_s, self._lags = 0.0, 0
-        load, level = self._read()._replace(loop_lag_ms=self.lag_ms), self.level
+        load, watch = self._read()._replace(loop_lag_ms=self.lag_ms), self._watch._replace(level=self.level)
         now = asyncio.get_running_loop().time()
         # A look that came seconds late is worth the looks that could not happen.
-        for _ in range(max(1, min(LOOKS_AT_ONCE_MAX, round(now - self._looked)))):
-            level = next_level(level, load)
+        looks = max(1, min(LOOKS_AT_ONCE_MAX, round((now - self._looked) / LOOK_EVERY_S)))
+        for look in range(looks):
+            leaps = look < LEAPS_AT_ONCE_MAX
+            watch = next_watch(watch, load if leaps else load._replace(live_wait_ms=None, loop_lag_ms=None))
         self._looked = now
-        self.take(level)
+        self._watch = watch
+        self.take(watch.level)
 
 
 def open_to_all() -> Admission:

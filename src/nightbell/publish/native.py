@@ -12,10 +12,11 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from nightbell.account.identity import Identity, Uploader
+from nightbell.load.again import AGAIN_S_MAX, AGAIN_S_MIN
 from nightbell.load.deadline import HEADER as DEADLINE
 from nightbell.load.deadline import is_over, left_ms
 from nightbell.load.gate import Work
-from nightbell.load.service import Admission, open_to_all, refusal, too_late
+from nightbell.load.service import Admission, open_to_all
 from nightbell.publish.admit import RawReading, Reason
 from nightbell.publish.columns import MANY, RawColumns, levels_of, levels_of_mmol, times_of, trends_of
 from nightbell.publish.door import DoorAnswer, DoorRequest
@@ -29,7 +30,7 @@ from nightbell.publish.service import (
     clock_sentence,
 )
 from nightbell.words.catalogue import Catalogue
-from nightbell.words.clock import to_ms
+from nightbell.words.clock import Clock, to_ms
 from nightbell.words.errors import CallerError, ErrorCode, PlatformError
 from nightbell.words.glucose import mgdl_from_mmol
 
@@ -128,6 +129,9 @@ ONE_ACCEPTED: Final = DoorAnswer(200, _JSON_HEADERS, b'{"accepted":1,"duplicates
 """The usual answer, the same object each time: who writes it may keep its bytes."""
 _RETRY_AFTER_S: Final = 5
 
+REFUSALS_KEPT: Final = 3 * AGAIN_S_MAX
+"""Refusals whose answer is kept: three codes, each with as many waits as there are."""
+
 
 class NativeDoor:
     """Handles `POST /v1/readings`.
@@ -138,6 +142,7 @@ class NativeDoor:
         uploader: For whom a bearer publishes, which is asked first; None if `identify` is to say why not.
         words: The sentences.
         admission: Who is let in; without one, everybody.
+        clock: For how long an upload waited for its turn; without one, only the event loop's lag counts.
     """
 
     def __init__(
@@ -148,12 +153,15 @@ class NativeDoor:
         uploader: Callable[[str, int], Uploader | None],
         words: Catalogue,
         admission: Admission | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock
         self._admission = admission or open_to_all()
         self._publish = publish
         self._identify = identify
         self._known_uploader = uploader
         self._words = words
+        self._not_now: dict[tuple[ErrorCode, int], DoorAnswer] = {}
 
     def offer(self, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
         """Answer one request through `answered`, once; every error is a problem document."""
@@ -164,7 +172,10 @@ class NativeDoor:
         try:
             uploader = self._uploader(request)
             if DEADLINE in request.headers or not self._admission.calm:
-                self._let_in(uploader, request)
+                seconds = self._turned_away_s(uploader, request)
+                if seconds:
+                    answered(self._refused(ErrorCode.OVERLOADED, seconds))
+                    return
             raw, sent_ms = read_upload(request.body)
             published, durable = self._publish.take(
                 uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=request.received_ms
@@ -179,17 +190,17 @@ class NativeDoor:
             else:
                 durable.add_done_callback(lambda done: answered(self._outcome(done, published, request)))
 
-    def _let_in(self, uploader: Uploader, request: DoorRequest) -> None:
-        """See that somebody still waits, and that live readings are taken, before anything is decoded.
+    def _turned_away_s(self, uploader: Uploader, request: DoorRequest) -> int:
+        """0, or when to come again: nobody waits any more, or live readings are not taken from them now.
 
-        Raises:
-            PlatformError: OVERLOADED; nothing was looked at.
+        Asked before anything is decoded, and nothing is raised: what is refused costs as little as it can.
         """
-        if is_over(left_ms(request.headers.get(DEADLINE, b"")), self._admission.lag_ms):
-            raise too_late()
-        seconds = 0 if self._admission.calm else self._admission.refuses(Work.LIVE, uploader.sharer)
-        if seconds:
-            raise refusal(seconds)
+        left = left_ms(request.headers.get(DEADLINE, b""))
+        if left is not None:
+            turn_ms = self._clock.now_ms() - request.received_ms if self._clock else 0
+            if is_over(left, max(self._admission.lag_ms, turn_ms)):
+                return AGAIN_S_MIN
+        return 0 if self._admission.calm else self._admission.refuses(Work.LIVE, uploader.sharer)
 
     def _outcome(self, durable: Durable, published: Published, request: DoorRequest) -> DoorAnswer:
         """The answer once the journal has spoken."""
@@ -248,11 +259,18 @@ class NativeDoor:
     def _platform_problem(self, error: PlatformError, request: DoorRequest) -> DoorAnswer:
         if error.code not in _NOT_NOW:
             return _problem(500, error.code, self._words.say("publish.problem.internal"))
-        seconds = retry_after_s(error, request)
-        detail = self._words.say(f"publish.problem.{error.code}", seconds=seconds)
-        problem = Problem(error.code, 503, detail, error.code, seconds)
-        headers = (*_PROBLEM_HEADERS, (b"retry-after", b"%d" % seconds))
-        return DoorAnswer(503, headers, _encode(problem))
+        return self._refused(error.code, retry_after_s(error, request))
+
+    def _refused(self, code: ErrorCode, seconds: int) -> DoorAnswer:
+        """What is said to everybody who is to come again after so long: made once."""
+        answer = self._not_now.get((code, seconds))
+        if answer is None:
+            detail = self._words.say(f"publish.problem.{code}", seconds=seconds)
+            problem = Problem(code, 503, detail, code, seconds)
+            answer = DoorAnswer(503, (*_PROBLEM_HEADERS, (b"retry-after", b"%d" % seconds)), _encode(problem))
+            if len(self._not_now) < REFUSALS_KEPT:
+                self._not_now[code, seconds] = answer
+        return answer
 
 
 _NOT_NOW: Final = frozenset({ErrorCode.OVERLOADED, ErrorCode.NOT_DURABLE, ErrorCode.SWITCHED_OFF})

@@ -256,7 +256,7 @@ class Publish:
         late = refusal(self._late_again_s(len(backfill)) if self._late_again_s else seconds)
         if not len(live):
             raise late
-        return asyncio.ensure_future(_both(self._log.append(live=live, backfill=()), late))
+        return _then_late(self._log.append(live=live, backfill=()), late)
 
     def _append_both(self, live: Readings, backfill: Readings) -> Durable:
         if not len(live):
@@ -268,6 +268,8 @@ class Publish:
             late: Durable | PlatformError = self._log.append(live=(), backfill=backfill)
         except PlatformError as error:
             late = error
+        if isinstance(late, PlatformError):
+            return _then_late(written, late)
         return asyncio.ensure_future(_both(written, late))
 
     def _write_change(self, change: ClockChange) -> None:
@@ -309,11 +311,24 @@ def _admitted(
     )
 
 
-async def _both(written: Durable, late: Durable | PlatformError) -> int:
+def _then_late(written: Durable, late: PlatformError) -> Durable:
+    """Fails with what became of the live readings, and when they are kept with why the late ones are not.
+
+    No task is made for it: in a flood nearly every upload comes here.
+    """
+    settled: Durable = written.get_loop().create_future()
+
+    def tell(done: Durable) -> None:
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if not settled.done():
+            settled.set_exception(error or late)
+
+    written.add_done_callback(tell)
+    return settled
+
+
+async def _both(written: Durable, late: Durable) -> int:
     """Wait for the live readings and the late ones; fails if either failed, once both are over."""
-    if isinstance(late, PlatformError):
-        await written
-        raise late
     # Both futures are always awaited: a failure of one must not leave the other's unseen.
     return max(await asyncio.gather(written, late))
 

@@ -7,8 +7,9 @@ Rules:
    handed with all its bytes to the web server's own protocol, which then keeps the connection. So there is
    one way of being unusual, and `Front` answers what it answers.
 3. One request at a time: what comes while an answer is awaited waits, unread, in the client's socket.
-4. A large upload, which is a backlog, waits for its turn: one at a time, and small ones come in between. So
-   no live reading waits behind all the backlogs that came with it.
+4. An upload of more than a reading or two, which is late in most of what it says, waits for its turn: some
+   milliseconds of such, then single ones come in between. So no live reading waits behind all the phones that
+   catch up, however many they are, and that holds from the first moment of a flood.
 5. No request is answered before it was read to its end and others had their turn: a client that sends the
    next one at once must not keep the event loop in its round of sockets. A refusal is held for a second or
    so (`load/again.py`).
@@ -22,6 +23,7 @@ of the journal's future. The parser is the server's (httptools, llhttp).
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -32,7 +34,7 @@ from nightbell.load.again import HOLD_MS_MAX, HOLD_MS_MIN, spread
 from nightbell.publish.door import DoorAnswer, DoorOffer, DoorRequest
 from nightbell.publish.native import ONE_ACCEPTED
 from nightbell.web.front import DOOR, DOOR_BYTES_MAX
-from nightbell.words.clock import Clock
+from nightbell.words.clock import Clock, elapsed_s
 
 REQUEST_S_MAX: Final = 30.0
 """How long a request may take to arrive, as `front.BODY_S_MAX`."""
@@ -40,8 +42,11 @@ REQUEST_S_MAX: Final = 30.0
 LOOK_EVERY_S: Final = 5.0
 """How often one timer looks for the slow ones among all connections: so much longer they may last."""
 
-LARGE_BYTES: Final = 4096
-"""A body above it holds some fifty readings: no phone that is up to date sends so many."""
+LARGE_BYTES: Final = 320
+"""A body above it holds more than two readings: no phone that is up to date sends so many."""
+
+TURN_S: Final = 0.002
+"""So much work on large uploads at once: what a live reading waits for them in a round of the event loop."""
 
 WAITING_BYTES_MAX: Final = 16 << 20
 """What large uploads may hold in memory while they wait: above it the oldest is taken at once."""
@@ -76,10 +81,19 @@ class Doorways:
         offer: The door.
         clock: The time of day.
         idle_s_max: How long a connection may lie idle.
+        elapsed: Seconds that go on while we work, as the event loop's clock does not.
     """
 
-    def __init__(self, offer: DoorOffer, clock: Clock, *, idle_s_max: float) -> None:
+    def __init__(
+        self,
+        offer: DoorOffer,
+        clock: Clock,
+        *,
+        idle_s_max: float,
+        elapsed: Callable[[], float] = elapsed_s,
+    ) -> None:
         self._offer = offer
+        self._elapsed = elapsed
         self._large: deque[tuple[DoorRequest, Callable[[DoorAnswer], None]]] = deque()
         self._large_bytes = 0
         self.clock = clock
@@ -101,8 +115,12 @@ class Doorways:
             self._take_oldest()
 
     def _turn(self) -> None:
-        """Take one large upload; the loop looks at the sockets before the next."""
-        self._take_oldest()
+        """Take large uploads for a moment; the loop looks at the sockets before the next ones."""
+        until_s = self._elapsed() + TURN_S
+        while self._large:
+            self._take_oldest()
+            if self._elapsed() >= until_s:
+                break
         if self._large:
             asyncio.get_running_loop().call_soon(self._turn)
 
@@ -307,7 +325,10 @@ class Doorway(asyncio.Protocol):
         transport = self._transport
         if transport.is_closing():
             return
-        transport.write(_ONE_ACCEPTED if answer is ONE_ACCEPTED else _bytes_of(answer))
+        if answer is ONE_ACCEPTED:
+            transport.write(_ONE_ACCEPTED)
+        else:
+            transport.write((_bytes_of_refusal if answer.status == _REFUSED else _bytes_of)(answer))
         self._since = self.loop.time()
         if self._closing:
             transport.close()
@@ -342,6 +363,10 @@ class Doorway(asyncio.Protocol):
             self._transport.close()
 
 
+KEPT_ANSWERS: Final = 512
+"""Answers whose bytes are kept: all refusals there are, by their `Retry-After` (`publish/native.py`)."""
+
+
 def _bytes_of(answer: DoorAnswer) -> bytes:
     phrase = HTTPStatus(answer.status).phrase
     lines = [b"HTTP/1.1 %d %s" % (answer.status, phrase.encode())]
@@ -350,4 +375,5 @@ def _bytes_of(answer: DoorAnswer) -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + answer.body
 
 
+_bytes_of_refusal: Final = lru_cache(KEPT_ANSWERS)(_bytes_of)
 _ONE_ACCEPTED: Final = _bytes_of(ONE_ACCEPTED)

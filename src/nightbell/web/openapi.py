@@ -13,6 +13,8 @@ from nightbell.deliver.events import (
     SnapshotOut,
     SystemOut,
 )
+from nightbell.load.again import AGAIN_S_MAX
+from nightbell.load.deadline import LEFT_MS_MAX
 from nightbell.publish.native import Problem, Upload, UploadAnswer
 from nightbell.web.front import DOOR, STREAM
 from nightbell.web.problem import TYPE, ProblemDocument
@@ -49,6 +51,28 @@ _STREAM_PROBLEM: Final = {
 }
 """What the stream answers when it does not begin."""
 
+_DEADLINE: Final = {
+    "name": "Deadline-Ms",
+    "in": "header",
+    "required": False,
+    "description": (
+        "For how many milliseconds you still wait. What would be answered later is not done, and 503 is "
+        "answered as soon as that is known. Without it reads of history and sign-in count as awaited "
+        "for 10 s, an upload for ever."
+    ),
+    "schema": {"type": "integer", "minimum": 1, "maximum": LEFT_MS_MAX},
+}
+_RETRY_AFTER: Final = {
+    "Retry-After": {
+        "description": (
+            "With 503 and 429: come again after so many seconds, not sooner. It is worked out from what "
+            "waits, and is another for each client, so that not everybody comes at once. A refusal for "
+            "want of room is held for two to five seconds before it is answered."
+        ),
+        "schema": {"type": "integer", "minimum": 1, "maximum": AGAIN_S_MAX},
+    }
+}
+
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"cookie": []}]
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A grant from sign-in, or a key."},
@@ -76,6 +100,8 @@ def whole_document(framework: Document) -> Document:
     for path, operations in framework["paths"].items():
         failed = _failed({DOOR: door_problem, STREAM: _STREAM_PROBLEM}.get(path, problem))
         for operation in operations.values():
+            if path != STREAM:
+                operation["parameters"] = [*operation.get("parameters", []), _DEADLINE]
             responses = {
                 status: response
                 for status, response in operation["responses"].items()
@@ -87,7 +113,11 @@ def whole_document(framework: Document) -> Document:
 
 
 def _failed(problem: Document) -> Document:
-    return {"description": "It did not work: what, and what to do.", "content": {TYPE: {"schema": problem}}}
+    return {
+        "description": "It did not work: what, and what to do.",
+        "headers": _RETRY_AFTER,
+        "content": {TYPE: {"schema": problem}},
+    }
 
 
 def _publish(upload: Document, answer: Document) -> Document:

@@ -41,6 +41,11 @@ class SystemClock:
         return EpochMs(time.time_ns() // 1_000_000)
 
 
+def elapsed_s() -> float:
+    """Seconds since some instant, which only go on: for how long work takes, never for what time it is."""
+    return time.perf_counter()
+
+
 class ManualClock:
     """A clock that stands until it is moved: for the simulator and for tests."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from nightbell.alarm.effects import AlarmState
 from nightbell.deliver.record import APP, EMAIL, WEBHOOK, DeliveryState
+from nightbell.load.gate import Work
 from nightbell.tell.attempt import ReceiptState
 from nightbell.watch.page import Headline
 from nightbell.words.conditions import Family
@@ -60,6 +61,7 @@ PARTS: Final = (
     "journal", "history", "outbox", "accounts", "watcher", "follows", "evaluation", "set_aside", "metrics",
     "settings",
 )  # fmt: skip
+WORKS: Final = tuple(work.name.lower() for work in Work)
 FILES: Final = ("accounts", "journal", "history", "ledger", "checkpoint", "watcher")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 OPEN_STATES: Final = (AlarmState.PENDING, AlarmState.RINGING, AlarmState.ANSWERED)
@@ -109,6 +111,16 @@ METRICS: Final = (
     Metric(
         "readings_total", Kind.COUNTER, "Readings by what became of them.",
         {"way": ("live", "backfill", "duplicate", "refused")},
+    ),
+    Metric(
+        "let_in_percent", Kind.GAUGE,
+        "Of a hundred people, how many are let in with each class of work. Fewer while there is too much "
+        "to do.",
+        {"work": WORKS}, expected="100",
+    ),
+    Metric(
+        "turned_away_total", Kind.COUNTER, "Requests that were told to come again because of that.",
+        {"work": WORKS},
     ),
     Metric("uploads_turned_away_total", Kind.COUNTER, "Uploads and facts refused because a lane was full."),
     Metric(

@@ -22,6 +22,8 @@ from nightbell.deliver.service import Deliver
 from nightbell.follow.service import Follows
 from nightbell.history.service import History
 from nightbell.journal.service import Journal
+from nightbell.load.gate import share
+from nightbell.load.service import Admission
 from nightbell.publish.reading import LIVE_AGE_MS_MAX
 from nightbell.publish.service import Publish
 from nightbell.words.histogram import Histogram
@@ -58,6 +60,7 @@ class Rooms(NamedTuple):
         build: Which version runs.
     """
 
+    admission: Admission
     journal: Journal
     publish: Publish
     history: History
@@ -118,6 +121,7 @@ def read(
     return [
         *_newest(rooms.evaluation, canaries, now_ms),
         *_journal(rooms, now_ms),
+        *_turned_away(rooms.admission),
         *_readings(rooms.publish, ages),
         *_alarms(alarms, rooms.hub.count, now_ms),
         *_told(rooms, now_ms),
@@ -175,6 +179,12 @@ def _journal(rooms: Rooms, now_ms: int) -> Iterator[Sample]:
     yield Sample("commit_seconds", ("backfill",), rooms.journal.figures.backfill)
     yield Sample("history_open_readings", (), history.open_readings)
     yield Sample("history_dropped_total", (), history.dropped)
+
+
+def _turned_away(admission: Admission) -> Iterator[Sample]:
+    for work, count in admission.refused.items():
+        yield Sample("let_in_percent", (work.name.lower(),), share(admission.level, work))
+        yield Sample("turned_away_total", (work.name.lower(),), count)
 
 
 def _readings(publish: Publish, ages: ReadingAges) -> Iterator[Sample]:

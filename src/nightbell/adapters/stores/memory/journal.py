@@ -66,6 +66,16 @@ class MemoryJournalStore:
                     else:
                         yield group
 
+    def again(self, after_seq: int, upto_seq: int) -> Iterator[Group]:
+        """As the port says."""
+        for records in [dict(records) for _, records in sorted(self.disk.days.items())]:
+            for seq in sorted(records):
+                if after_seq < seq <= upto_seq:
+                    group = decode(records[seq], facts=False)
+                    if isinstance(group, Damaged):
+                        raise StoreFailedError(Fault.DISK_ERROR, group.reason, "memory")
+                    yield group
+
     def recovery(self) -> Recovery:
         """As the port says."""
         seqs = sorted(seq for records in self.disk.days.values() for seq in records)

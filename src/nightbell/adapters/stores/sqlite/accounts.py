@@ -83,16 +83,21 @@ _KEYS: Final = (
 )
 
 
-_SHARES: Final = f"""
-    SELECT max(rowid), group_concat(account, ''), group_concat(person, ''), group_concat(credential, ' '),
-        group_concat(created_ms, ' '), group_concat(name || {_FIELD} || password, {_END}),
-        group_concat(name_folded, {_END})
-    FROM (SELECT rowid, * FROM share WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
+_SHARES: Final = (
+    Joined("group_concat(account, '')", ids_of_texts),
+    Joined("group_concat(person, '')", ids_of_texts),
+    numbers_of("credential", np.int32),
+    numbers_of("created_ms", np.int64),
+    texts_of(f"name || {_FIELD} || password", _END),
+    texts_of("name_folded", _END),
+)
 
-_SESSIONS: Final = """
-    SELECT max(rowid), group_concat(hex(id_hash), ''), group_concat(account, ''),
-        group_concat(opened_ms, ' '), group_concat(used_ms, ' ')
-    FROM (SELECT rowid, * FROM share_session WHERE rowid > ? ORDER BY rowid LIMIT ?)"""
+_SESSIONS: Final = (
+    Joined("group_concat(hex(id_hash), '')", bytes.fromhex),
+    Joined("group_concat(account, '')", ids_of_texts),
+    numbers_of("opened_ms", np.int64),
+    numbers_of("used_ms", np.int64),
+)
 
 
 class AccountsFile:
@@ -315,22 +320,22 @@ def _keys(connection: sqlite3.Connection) -> PackedKeys:
 
 
 def _shares(connection: sqlite3.Connection) -> PackedShares:
-    ids, people, credentials, created_ms, texts, names = packed_columns(connection, _SHARES)
+    ids, people, credentials, created_ms, texts, names = packed_columns(connection, "share", _SHARES)
     return PackedShares(
-        ids=ids_of_texts("".join(ids)),
-        people=ids_of_texts("".join(people)),
+        ids=b"".join(ids),
+        people=b"".join(people),
         credentials=numbers(credentials, np.int32),
         created_ms=numbers(created_ms, np.int64),
-        texts=TEXT_END.join(texts).encode(),
-        folded=TEXT_END.join(names).encode(),
+        texts=TEXT_END.encode().join(texts),
+        folded=TEXT_END.encode().join(names),
     )
 
 
 def _sessions(connection: sqlite3.Connection) -> PackedSessions:
-    hashes, accounts, opened_ms, used_ms = packed_columns(connection, _SESSIONS)
+    hashes, accounts, opened_ms, used_ms = packed_columns(connection, "share_session", _SESSIONS)
     return PackedSessions(
-        hashes=bytes.fromhex("".join(hashes)),
-        accounts=ids_of_texts("".join(accounts)),
+        hashes=b"".join(hashes),
+        accounts=b"".join(accounts),
         opened_ms=numbers(opened_ms, np.int64),
         used_ms=numbers(used_ms, np.int64),
     )

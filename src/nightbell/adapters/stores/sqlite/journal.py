@@ -137,6 +137,21 @@ class SqliteJournalStore:
                     self._save_in_place(index, str(error))
                     saved = True
 
+    def again(self, after_seq: int, upto_seq: int) -> Iterator[Group]:
+        """As the port says."""
+        with self._lock:
+            files = list(self._files)
+        for file in files:
+            if file.high <= after_seq or file.low > upto_seq:
+                continue
+            try:
+                for group in self._read(file, after_seq, facts=False):
+                    if group.seq > upto_seq:
+                        break
+                    yield group
+            except UnreadableError as error:
+                raise StoreFailedError(Fault.DISK_ERROR, str(error), str(file.path)) from error
+
     def recovery(self) -> Recovery:
         """As the port says."""
         with self._lock:
