@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
+import numpy as np
 import pytest
 
 from nightbell.account.identity import Identity, Uploader
@@ -15,7 +16,7 @@ from nightbell.load.gate import SHED_LOWER, Level, Work
 from nightbell.load.service import Admission
 from nightbell.publish.door import DoorAnswer, DoorRequest
 from nightbell.publish.native import NativeDoor
-from nightbell.publish.reading import Reading
+from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
 from nightbell.web.front import awaited
 from nightbell.words.catalogue import catalogue
@@ -159,6 +160,14 @@ async def test_while_evaluation_is_behind_late_readings_wait_in_their_lane_and_l
 
     await asyncio.wait_for(late, 20)
     assert waited
+
+
+async def test_a_backlog_that_came_packed_has_an_age_while_it_waits(scene: Scene) -> None:
+    scene.journal.pause_backfill(lambda: True)
+    scene.journal.append(live=(), backfill=np.array([reading(1, late_ms=3_600_000)], READING_DTYPE))
+    await asyncio.sleep(0.02)
+
+    assert scene.journal.health().backfill_age_s > 0
 
 
 async def test_the_backlog_lane_is_bounded_while_it_is_paused(scene: Scene) -> None:

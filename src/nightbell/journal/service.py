@@ -15,7 +15,7 @@ next goes.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import structlog
@@ -283,16 +283,16 @@ class Journal:
             live=self._live.waiting,
             backfill=self._backfill.waiting,
             control=self._facts_waiting,
-            live_age_s=self._age_s(self._live, lambda batch: batch.readings),
-            backfill_age_s=self._age_s(self._backfill, lambda batch: batch.readings),
-            control_age_s=self._age_s(self._live, lambda batch: batch.facts),
+            live_age_s=self._age_s(self._live, lambda batch: batch.count),
+            backfill_age_s=self._age_s(self._backfill, lambda batch: batch.count),
+            control_age_s=self._age_s(self._live, lambda batch: len(batch.facts)),
             refused=self._refused,
             volatile=self._volatile,
             consumer_failures=dict(self._consumer_failures),
             failing=self._failing(),
         )
 
-    def _age_s(self, lane: Lane, held: Callable[[Batch], Sequence[object]]) -> float:
+    def _age_s(self, lane: Lane, held: Callable[[Batch], int]) -> float:
         committing = [self._committing] if self._committing and self._committing_lane is lane else []
         since = [batch.since for batch in (*committing, *lane.all_waiting()) if held(batch)]
         return max(0.0, self._loop.time() - min(since)) if since else 0.0
