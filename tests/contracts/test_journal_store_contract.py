@@ -82,6 +82,21 @@ def test_replay_gives_only_what_comes_after(make_store: MakeStore) -> None:
     store.close()
 
 
+def test_who_wants_no_facts_gets_every_group_without_them_however_long(make_store: MakeStore) -> None:
+    many = tuple(SharerAdded(NOON_MS, sharer) for sharer in range(1_000))
+    long = [group(seq, readings=seq % 2 * seq * 300)._replace(facts=many) for seq in range(1, 9)]
+    some = [*long, group(9), group(10, readings=3_000)]
+    store = make_store()
+    store.open(now_ms=NOON_MS, seen_seq=0)
+    for each in some:
+        store.append(each)
+
+    found = [encode(each) for each in store.replay(0, facts=False)]
+
+    assert found == [encode(each._replace(facts=())) for each in some]
+    store.close()
+
+
 def test_the_order_goes_on_over_midnight(make_store: MakeStore) -> None:
     filled(make_store, range(1, 10))
     filled(make_store, range(10, 20), at_ms=NOON_MS + DAY_MS)

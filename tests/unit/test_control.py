@@ -56,6 +56,25 @@ async def ask(folder: Path, *lines: bytes) -> list[dict[str, object]]:
     return answers
 
 
+async def test_before_the_platform_is_open_it_only_says_how_it_is(tmp_path: Path) -> None:
+    doors: list[str] = []
+    commands = {"greet": Command(Greeting, greet), "health": Command(Greeting, greet)}
+    running = ControlServer(tmp_path, commands, lambda: bool(doors))
+    await running.start()
+    change, look = (
+        b'{"command": "%s", "arguments": {"name": "Ana"}}' % name for name in (b"greet", b"health")
+    )
+
+    early, healthy = await ask(tmp_path, change, look)
+    doors.append("open")
+    (later,) = await ask(tmp_path, change)
+    await running.close()
+
+    assert (early["ok"], early["code"]) == (False, ErrorCode.CONFLICT)
+    assert healthy["ok"]
+    assert later["ok"]
+
+
 @pytest.mark.usefixtures("server")
 async def test_one_connection_carries_many_requests(tmp_path: Path) -> None:
     answers = await ask(

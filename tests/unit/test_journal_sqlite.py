@@ -131,6 +131,25 @@ def test_a_damaged_record_in_the_middle_of_a_day_loses_only_itself(tmp_path: Pat
     store.close()
 
 
+@pytest.mark.parametrize("place", [0, 8, 32, 36, 5_000])
+def test_damage_in_a_long_record_is_met_also_by_who_wants_no_facts(tmp_path: Path, place: int) -> None:
+    """The beginning of a record that says it holds no readings is not believed where its length says more."""
+    filled(tmp_path, range(1, 5))
+    store, _ = open_store(tmp_path)
+    store.append(group(5, readings=1_000))
+    packed = bytearray(encode(group(5, readings=1_000)))
+    packed[place : place + 4] = bytes(4) if any(packed[place : place + 4]) else b"\x01\0\0\0"
+    with sqlite3.connect(tmp_path / TODAY) as connection:
+        connection.execute("UPDATE record SET packed = ? WHERE seq = 5", (bytes(packed),))
+    connection.close()
+
+    replayed = [each.seq for each in store.replay(0, facts=False)]
+
+    assert replayed == [1, 2, 3, 4]
+    assert [aside.file for aside in store.recovery().set_aside] == [TODAY]
+    store.close()
+
+
 def test_damage_in_todays_file_is_repaired_by_replay_and_appending_goes_on(tmp_path: Path) -> None:
     filled(tmp_path, range(1, 400))
     connection = sqlite3.connect(tmp_path / TODAY)
