@@ -55,6 +55,8 @@ async def clock(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001
                 await asyncio.sleep(0.2)
         if lives(load) != before:
             broken.append("it ended, and began anew")
+        for name in asked:
+            load.platform.environment.pop(name)  # should it have to be started again to be asked for graphs
         verdict = await load.end()
     return of("the clock of the process stepped by +1 h, then by -1 h", verdict, {}, *broken)
 

@@ -19,10 +19,14 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 20191129
 
 GROUPS: Final = {
-    "processes that stand or die": ("no-seconds", "half-dead", "stopped", "clock", "kill-nine"),
+    "processes that stand or die": ("no-seconds", "half-dead", "stopped", "kill-nine"),
     "files and disks": ("damaged", "calls", "full-disk", "small-disk", "power-cut"),
     "what others bring": ("flood", "poison", "reconnects"),
 }
+
+ONLY_IN_FULL: Final = {"soak", "clock"}
+"""The one is long; a process under libfaketime is so slow on a busy machine that graphs are refused for
+minutes."""
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
@@ -34,8 +38,8 @@ def tried(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_fault_is_tried_but_the_soak() -> None:
-    assert {name for group in GROUPS.values() for name in group} == set(FAULTS) - {"soak"}
+def test_every_fault_is_tried_but_those_only_in_full() -> None:
+    assert {name for group in GROUPS.values() for name in group} == set(FAULTS) - ONLY_IN_FULL
 
 
 @pytest.mark.parametrize("group", GROUPS)
