@@ -2,8 +2,9 @@
 
 import asyncio
 
-from nightbell.deliver.record import DeliveryState
-from tests.unit.test_deliver_service import EMAIL, Stage, effects, ring, settled, until
+from nightbell.deliver.record import EMAIL, DeliveryState
+from tests.simulators.cast import effects, ring
+from tests.unit.test_deliver_service import Stage, settled, until
 
 
 async def test_what_waited_is_not_touched_before_follows_are_known() -> None:
