@@ -286,24 +286,6 @@ async def test_after_a_crash_what_waited_is_sent_under_the_same_key(stage: Stage
     assert [key for _, _, key in stage.postbox.taken] == [f"{ring().id}.email"] * 2
 
 
-async def test_what_waited_is_not_touched_before_follows_are_known(stage: Stage) -> None:
-    stage.postbox.hold = asyncio.Event()
-    stage.deliver.tell(effects(ring()))
-    await until(lambda: len(stage.postbox.taken) == 1)
-    stage.postbox.hold = None
-    await stage.deliver.close()
-    stage.deliver = stage._deliver()
-
-    opened = await stage.deliver.open()
-    queued = [lane.waiting for lane in stage.deliver.health().lanes]
-    started = await stage.deliver.start()
-    await settled(stage, EMAIL, DeliveryState.SENT)
-
-    assert queued == [0]
-    assert started == opened
-    assert len(stage.postbox.taken) == 2
-
-
 async def test_an_old_ring_is_not_told_as_if_it_were_now_but_the_newest_of_an_open_alarm_is(
     stage: Stage,
 ) -> None:
