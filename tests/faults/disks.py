@@ -17,7 +17,7 @@ from tests.faults.record import now_ms
 
 MOUNT: Final = shutil.which("mount")
 DISK_MB: Final = 16
-DOES: Final = re.compile(r"\b(Free|Put|Check|Make|Stop|Restart|Look|Start)\b")
+DOES: Final = re.compile(r"\b(Free|Keep|Put|Check|Make|Stop|Restart|Look|Start)\b")
 
 
 async def full_disk(size: Size, folder: Path, seed: int) -> Outcome:  # noqa: ARG001 one fault, one size
