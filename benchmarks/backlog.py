@@ -1,5 +1,6 @@
 """Figures of a backlog: alone, as fast as it goes, and beside the live readings of a million sharers."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -106,7 +107,7 @@ def _of_mixed(live: list[Load], late: list[Load], size: Size) -> list[Figure]:
         figure("mixed.backlog_refused", [float(load.refused) for load in late], "", note="503, lane full"),
         figure(
             "mixed.drain_s_per_day_of_backlog",
-            [DAY_READINGS / rate for rate in rates],
+            [DAY_READINGS / rate if rate else math.inf for rate in rates],
             "s",
             bar=Bar(at_most=DRAIN_S_MAX),
             note="a day of a million sharers at that rate",

@@ -169,7 +169,7 @@ async def test_a_checkpoint_of_another_version_is_not_used_and_the_journal_gives
     lived = files_of("0.1", tmp_path)
     fold = tmp_path / "checkpoint" / "fold"
     async with opened(tmp_path, lived["until_ms"] + 1_000) as platform:
-        dumped = platform.evaluation._fold.dump()
+        dumped = list(platform.evaluation._fold.dump())
         told_seq = platform.evaluation._told_seq
         store = platform.evaluation._checkpoints
     of_later = [part.replace(b"\xa7version\x02", b"\xa7version\x63", 1) for part in dumped]

@@ -1,5 +1,6 @@
 """Goal: a checkpoint never knows of an alarm that the ledger does not. Method: a ledger that lags behind."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -79,6 +80,35 @@ async def test_a_checkpoint_is_kept_once_the_ledger_has_it() -> None:
     assert again.open_alarms(0)
 
 
+async def test_what_comes_while_a_checkpoint_is_copied_is_folded_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nightbell.alarm.service.PAUSE_S", 0.0)
+    ledger, kept, scene = Ledger(), Kept(), Scene()
+    scene.follow()
+    evaluation = Evaluation(ledger, kept)
+    await evaluation.load(written_seq=0)
+    await evaluation.start(Remaining([]))
+    for group in scene.groups:
+        evaluation.consume(group)
+    await evaluation.caught_up()
+    before, known = list(evaluation._fold.dump()), len(scene.groups)
+    ledger.written_seq = known
+    scene.reading(50)
+
+    copying = asyncio.ensure_future(evaluation.keep_checkpoint())
+    await asyncio.sleep(0)  # it has begun
+    for group in scene.groups[known:]:
+        evaluation.consume(group)
+    await copying
+    await evaluation.caught_up()
+
+    assert kept.dumped is not None
+    assert list(kept.dumped[1:]) == before
+    assert [note.kind.value for effects in ledger.told for note in effects.notifications] == ["ring"]
+    await evaluation.close()
+
+
 async def test_a_ledger_that_lost_its_end_gets_the_alarm_again() -> None:
     ledger, kept = Ledger(), Kept()
     scene = an_urgent_low()
@@ -99,7 +129,7 @@ async def test_a_ledger_that_lost_its_end_gets_the_alarm_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [[], [b"?"], [bytes(8), b"no state"], [bytes(8), *AlarmFold().dump()[:-1]]]
+    "damaged", [[], [b"?"], [bytes(8), b"no state"], [bytes(8), *list(AlarmFold().dump())[:-1]]]
 )
 async def test_a_checkpoint_of_another_form_costs_a_longer_start_only(damaged: list[bytes]) -> None:
     scene, kept, ledger = an_urgent_low(), Kept(), Ledger()

@@ -20,7 +20,7 @@ BATCH: Final = 1_000
 class Folding(Protocol):
     """What is compared: the product's fold, or one with a planted fault."""
 
-    def dump(self) -> list[bytes]:
+    def dump(self) -> Iterable[bytes]:
         """The whole state."""
         ...
 

@@ -1,7 +1,5 @@
 """Who goes next, who is refused, and when to come back."""
 
-import asyncio
-
 from nightbell.journal.lanes import (
     GROUP_READINGS_MAX,
     Batch,
@@ -12,10 +10,15 @@ from nightbell.journal.lanes import (
 )
 from nightbell.journal.writer import packed_readings
 from nightbell.publish.reading import Reading
+from nightbell.words.errors import PlatformError
 
 
 def reading(sharer: int = 1) -> Reading:
     return Reading(sharer, 1_795_346_300_000, 1_795_346_306_000, 100, 4, 1)
+
+
+def nobody(seq: int, error: PlatformError | None) -> None:
+    """Who waits for nothing."""
 
 
 def waiting_batch(since: float) -> Batch:
@@ -71,7 +74,7 @@ async def test_a_lane_is_bounded_by_items_and_by_bytes() -> None:
 
 async def test_what_is_being_committed_still_counts_as_waiting() -> None:
     lane = Lane(LaneLimit(10, 1 << 20))
-    lane.put([reading()] * 10, asyncio.get_running_loop().create_future(), 1.0)
+    lane.put([reading()] * 10, nobody, 1.0)
 
     batch = lane.take()
     full_while_committing = not lane.has_room(1)
@@ -84,7 +87,7 @@ async def test_what_is_being_committed_still_counts_as_waiting() -> None:
 async def test_a_commit_holds_at_most_ten_thousand_readings_and_nothing_is_lost_between_two() -> None:
     lane = Lane(LaneLimit(100_000, 1 << 30))
     for _ in range(100):
-        lane.put([reading()] * 288, asyncio.get_running_loop().create_future(), 1.0)
+        lane.put([reading()] * 288, nobody, 1.0)
 
     sizes = []
     while (batch := lane.oldest()) is not None:
@@ -98,10 +101,9 @@ async def test_a_commit_holds_at_most_ten_thousand_readings_and_nothing_is_lost_
 
 async def test_one_unpackable_reading_takes_no_other_request_with_it() -> None:
     lane = Lane(LaneLimit(100, 1 << 20))
-    loop = asyncio.get_running_loop()
-    lane.put([reading(1)], loop.create_future(), 1.0)
-    lane.put([reading(2), reading(2**40)], loop.create_future(), 1.0)
-    lane.put([reading(3)], loop.create_future(), 1.0)
+    lane.put([reading(1)], nobody, 1.0)
+    lane.put([reading(2), reading(2**40)], nobody, 1.0)
+    lane.put([reading(3)], nobody, 1.0)
 
     packed, unpackable = packed_readings(lane.take())
 

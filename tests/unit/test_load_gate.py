@@ -30,7 +30,7 @@ from nightbell.load.gate import (
 )
 
 WELL = Load(live_wait_ms=2, live_filled=0.01, loop_lag_ms=3, commit_ms=2, tick_age_ms=1_100)
-BUSY = WELL._replace(live_wait_ms=30)
+BUSY = WELL._replace(live_wait_ms=75)
 FLOODED = WELL._replace(loop_lag_ms=300)
 DROWNING = WELL._replace(live_wait_ms=5_000)
 

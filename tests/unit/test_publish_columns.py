@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from nightbell.publish.clock import ClockChange, newest_of
 from nightbell.publish.columns import RawColumns, in_columns, newest_of_many
 from nightbell.publish.native import read_upload
 from nightbell.publish.reading import Reading, Readings
-from nightbell.publish.service import Publish, Published
+from nightbell.publish.service import PLAIN_ONE, Publish, Published
 from nightbell.words.errors import CallerError
 
 NOW: Final = 1_790_000_000_000
@@ -56,10 +57,19 @@ class Door:
         self._learned.append(change)
         return self._log.settled()
 
+    def _took_plain(self, raw: Sequence[RawReading] | RawColumns, sent_ms: int, at_ms: int) -> bool:
+        """Whether it was one usual reading: then the door took it without a list."""
+        if len(raw) != 1 or isinstance(raw, RawColumns):
+            return False
+        return self._publish.take_plain(ANA, raw[0], sent_ms, at_ms, lambda *_: None)
+
     async def send(self, body: bytes, at_ms: int) -> Said:
         """Send one upload; what was said of it, and all that is known and kept by now."""
         try:
             raw, sent_ms = read_upload(body, many=self._many)
+            if self._took_plain(raw, sent_ms, at_ms):
+                await self._log.settled()
+                return PLAIN_ONE, list(self._learned), self._log.readings(), list(self._log.live)
             taken = self._publish.take(uploader=ANA, raw=raw, sent_ms=sent_ms, received_ms=at_ms)
         except CallerError as error:
             return error.code, list(self._learned), self._log.readings(), list(self._log.live)

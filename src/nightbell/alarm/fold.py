@@ -183,8 +183,11 @@ class AlarmFold:
         ended = Reason.LIMIT_CHANGED if told else Reason.FOLLOW_ENDED
         return Cause(fact.at_ms, newest, Reason.LIMIT_CHANGED, ended, fact.by, others)
 
-    def dump(self) -> list[bytes]:
-        """The whole state, for a checkpoint: one part that describes it, then columns."""
+    def dump(self) -> Iterator[bytes]:
+        """The whole state, for a checkpoint: one part that describes it, then columns.
+
+        Each part is copied when it is asked for: fold nothing before the last.
+        """
         described = _Dump(
             _VERSION,
             self.upto_seq,
@@ -193,7 +196,9 @@ class AlarmFold:
             [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
             [(sharer, source, offset_ms) for (sharer, source), offset_ms in self.clocks.items()],
         )
-        return [msgspec.msgpack.encode(described), *self.book.tellings.parts(), *self.evaluation.dump()]
+        yield msgspec.msgpack.encode(described)
+        yield from self.book.tellings.parts()
+        yield from self.evaluation.dump()
 
     @classmethod
     def load(cls, parts: Iterable[Part]) -> "AlarmFold":

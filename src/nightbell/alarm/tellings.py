@@ -153,7 +153,7 @@ class Tellings(Mapping[int, Known]):
         """Everything but the columns, for a checkpoint."""
         return TellingsState(self._table.count, self._choices, self._zones, self._bounds)
 
-    def parts(self) -> list[bytes]:
+    def parts(self) -> Iterator[bytes]:
         """The columns, for a checkpoint."""
         return self._table.parts()
 

@@ -1,6 +1,6 @@
 """The fold: journal groups in, transitions out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -75,8 +75,8 @@ class Fold:
             if len(seen.batch.sharer):
                 parts.append(judge(self.columns, seen))
 
-    def dump(self) -> list[bytes]:
-        """The whole state, for a checkpoint: one part that describes it, then its columns."""
+    def dump(self) -> Iterator[bytes]:
+        """The whole state, for a checkpoint: one part that describes it, then columns, made as asked for."""
         columns = self.columns
         described = _Dump(
             _VERSION,
@@ -85,8 +85,9 @@ class Fold:
             columns.door_open_ms,
             columns.last_tick_ms,
         )
-        tables = (columns.sharers, columns.rings, columns.follows)
-        return [msgspec.msgpack.encode(described), *(part for table in tables for part in table.parts())]
+        yield msgspec.msgpack.encode(described)
+        for table in (columns.sharers, columns.rings, columns.follows):
+            yield from table.parts()
 
     @classmethod
     def load(cls, parts: Iterable[Part]) -> "Fold":

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from nightbell.publish.ports import Heard
 from nightbell.words.errors import PlatformError
 
 
@@ -17,6 +18,18 @@ def fail(future: asyncio.Future[int], error: PlatformError) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()
+
+
+def resolver(future: asyncio.Future[int]) -> Heard:
+    """Settles a future with what is heard."""
+
+    def heard(seq: int, error: PlatformError | None) -> None:
+        if error is not None:
+            fail(future, error)
+        elif not future.done():
+            future.set_result(seq)
+
+    return heard
 
 
 def all_of(futures: Sequence[asyncio.Future[int]], loop: asyncio.AbstractEventLoop) -> asyncio.Future[int]:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nightbell.journal.facts import AnyFact
+from nightbell.publish.ports import Heard
 from nightbell.publish.reading import READING_DTYPE, Reading, Readings
 
 GROUP_READINGS_MAX: Final = 10_000
@@ -74,7 +75,7 @@ class Batch:
         self.readings: list[Reading] = []
         self.count = 0
         self.ends: list[int] = []
-        self.waiters: list[asyncio.Future[int]] = []
+        self.waiters: list[Heard] = []
         self.facts: list[AnyFact] = []
         self.fact_waiters: list[asyncio.Future[int]] = []
         self.fact_bytes = 0
@@ -109,10 +110,6 @@ class Batch:
             self.since = now
         self.tick_ms = tick_ms
 
-    def all_waiters(self) -> list[asyncio.Future[int]]:
-        """Everybody who waits for this commit."""
-        return self.fact_waiters + self.waiters
-
 
 class Lane:
     """Commits in the making of one lane, oldest first, and how much waits in them."""
@@ -135,7 +132,7 @@ class Lane:
         """How much of the room is taken, 0 to 1."""
         return self.waiting / self._readings_max if self._readings_max else 1.0
 
-    def put(self, readings: Readings, waiter: asyncio.Future[int], now: float) -> None:
+    def put(self, readings: Readings, waiter: Heard, now: float) -> None:
         """Add readings for which there is room. `now` is a clock that never goes back, seconds."""
         batch = self.forming
         if batch.count and batch.count + len(readings) > GROUP_READINGS_MAX:

@@ -22,7 +22,7 @@ import structlog
 
 from nightbell.journal.facts import AnyFact, DoorOpened
 from nightbell.journal.figures import JournalFigures, JournalHealth
-from nightbell.journal.futures import all_of, fail, forget
+from nightbell.journal.futures import all_of, forget, resolver
 from nightbell.journal.group import VOLATILE_SEQ, Group
 from nightbell.journal.lanes import Batch, Lane, LaneLimits, Turn, next_turn
 from nightbell.journal.measures import Measures
@@ -31,7 +31,8 @@ from nightbell.journal.ports import JournalStore, StoreFailedError
 from nightbell.journal.recovery import Recovery
 from nightbell.journal.writer import Writer, Written
 from nightbell.load.gate import Load
-from nightbell.publish.reading import Readings
+from nightbell.publish.ports import Heard
+from nightbell.publish.reading import Reading, Readings
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -187,20 +188,35 @@ class Journal:
         future: asyncio.Future[int] = loop.create_future()
         if len(live) and len(backfill):
             other: asyncio.Future[int] = loop.create_future()
-            lane.put(live, future, loop.time())
-            self._backfill.put(backfill, other, loop.time())
+            lane.put(live, resolver(future), loop.time())
+            self._backfill.put(backfill, resolver(other), loop.time())
             future = all_of((future, other), loop)
         elif len(live):
-            lane.put(live, future, loop.time())
+            lane.put(live, resolver(future), loop.time())
         elif len(backfill):
             lane = self._backfill
-            lane.put(backfill, future, loop.time())
+            lane.put(backfill, resolver(future), loop.time())
         else:
             future.set_result(self._next_seq - 1)
             return future
         if self._committing is None:
             self._wake(lane)
         return future
+
+    def write(self, reading: Reading, heard: Heard) -> None:
+        """Queue one live reading, as `append`; `heard` is told where a future would be settled.
+
+        A future for each of thousands of readings a second costs as much as judging them.
+
+        Raises:
+            PlatformError: OVERLOADED; nothing was queued.
+        """
+        lane = self._live
+        if self._closing or not lane.has_room(1):
+            raise self._refusal(1, 0)
+        lane.put((reading,), heard, self._loop.time())
+        if self._committing is None:
+            self._wake(lane)
 
     def append_fact(self, fact: AnyFact) -> asyncio.Future[int]:
         """Queue a fact for the next commit. As `append`."""
@@ -394,8 +410,8 @@ class Journal:
         else:
             self._note_success(written.group)
         self._hand_on(written.group)
+        self._turn()  # the disk works while we answer
         self._resolve(written)
-        self._turn()
 
     def _note_success(self, group: Group) -> None:
         if self._failed_in_a_row:
@@ -425,20 +441,22 @@ class Journal:
                 _log.exception("journal.consumer_failed", consumer=name, seq=group.seq)
 
     def _resolve(self, written: Written) -> None:
-        batch = written.batch
-        if written.group.seq != VOLATILE_SEQ:
-            if written.unpackable:
-                _log.error("journal.unpackable", requests=len(written.unpackable))
-                refusal = PlatformError(ErrorCode.INTERNAL, catalogue().say("journal.not_packable"))
-                for index in written.unpackable:
-                    fail(batch.waiters[index], refusal)
-            seq = written.group.seq
-            for future in batch.all_waiters():
-                if not future.done():
-                    future.set_result(seq)
+        """Tell everybody who waits for a commit what became of it."""
+        batch, seq = written.batch, written.group.seq
+        facts, waiters = list(map(resolver, batch.fact_waiters)), batch.waiters
+        if seq == VOLATILE_SEQ:
+            for heard in (*facts, *waiters):  # each comes again in a time of its own
+                _tell(heard, seq, self._error(ErrorCode.NOT_DURABLE, "journal.not_durable", "not_durable"))
             return
-        for future in batch.all_waiters():
-            fail(future, self._error(ErrorCode.NOT_DURABLE, "journal.not_durable", "not_durable"))
+        if written.unpackable:
+            _log.error("journal.unpackable", requests=len(written.unpackable))
+            refusal = PlatformError(ErrorCode.INTERNAL, catalogue().say("journal.not_packable"))
+            refused = frozenset(written.unpackable)
+            for index in refused:
+                _tell(waiters[index], seq, refusal)
+            waiters = [heard for index, heard in enumerate(waiters) if index not in refused]
+        for heard in (*facts, *waiters):
+            _tell(heard, seq, None)
 
     def _refusal(self, live: int, backfill: int) -> PlatformError:
         """Why nothing was queued: which lane is full, or that we are stopping."""
@@ -468,3 +486,10 @@ class Journal:
         if self._consumer_failures:
             return words.say("journal.failing.consumer", consumers=", ".join(self._consumer_failures))
         return ""
+
+
+def _tell(heard: Heard, seq: int, error: PlatformError | None) -> None:
+    try:
+        heard(seq, error)
+    except Exception:  # noqa: BLE001 one who fails to listen must not keep it from the others
+        _log.exception("journal.waiter_failed", seq=seq)

@@ -176,19 +176,35 @@ class NativeDoor:
                 if seconds:
                     answered(self._refused(ErrorCode.OVERLOADED, seconds))
                     return
-            raw, sent_ms = read_upload(request.body)
-            published, durable = self._publish.take(
-                uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=request.received_ms
-            )
+            self._take(uploader, request, answered)
         except CallerError as error:
             answered(self._caller_problem(error))
         except PlatformError as error:
             answered(self._platform_problem(error, request))
+
+    def _take(self, uploader: Uploader, request: DoorRequest, answered: Callable[[DoorAnswer], None]) -> None:
+        """Take an upload, and answer it when what was accepted is durable.
+
+        Raises:
+            CallerError: It cannot be read, or has too many readings.
+            PlatformError: As `Publish.take`.
+        """
+        raw, sent_ms = read_upload(request.body)
+
+        def heard(_: int, error: PlatformError | None) -> None:
+            answered(ONE_ACCEPTED if error is None else self._platform_problem(error, request))
+
+        received_ms = request.received_ms
+        only = raw[0] if len(raw) == 1 and not isinstance(raw, RawColumns) else None
+        if only is not None and self._publish.take_plain(uploader, only, sent_ms, received_ms, heard):
+            return
+        published, durable = self._publish.take(
+            uploader=uploader, raw=raw, sent_ms=sent_ms, received_ms=received_ms
+        )
+        if durable is None:
+            answered(self._said(published))
         else:
-            if durable is None:
-                answered(self._said(published))
-            else:
-                durable.add_done_callback(lambda done: answered(self._outcome(done, published, request)))
+            durable.add_done_callback(lambda done: answered(self._outcome(done, published, request)))
 
     def _turned_away_s(self, uploader: Uploader, request: DoorRequest) -> int:
         """0, or when to come again: nobody waits any more, or live readings are not taken from them now.

@@ -1,15 +1,21 @@
 """What publishing needs of the world. The journal fulfils it; publishing may not know the journal."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nightbell.publish.reading import Readings
+from nightbell.publish.reading import Reading, Readings
+from nightbell.words.errors import PlatformError
 
 Durable = asyncio.Future[int]
 """Resolves to the seq of the commit once it is durable."""
+
+
+Heard = Callable[[int, PlatformError | None], None]
+"""Hears, once and on the event loop, the seq under which something is durable, or why it is not."""
 
 
 class ReadingLog(Protocol):
@@ -21,6 +27,14 @@ class ReadingLog(Protocol):
         Raises:
             PlatformError: OVERLOADED at once if the lane is full, nothing taken; NOT_DURABLE through the
                 future.
+        """
+        ...
+
+    def write(self, reading: Reading, heard: Heard) -> None:
+        """Write one live reading; `heard` is told where a future would be settled.
+
+        Raises:
+            PlatformError: OVERLOADED; nothing was taken.
         """
         ...
 

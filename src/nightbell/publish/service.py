@@ -23,7 +23,7 @@ from nightbell.publish.columns import (
     judge_many,
     newest_of_many,
 )
-from nightbell.publish.ports import Committed, Durable, ReadingLog
+from nightbell.publish.ports import Committed, Durable, Heard, ReadingLog
 from nightbell.publish.reading import LIVE_AGE_MS_MAX, Readings
 from nightbell.publish.recent import Recent
 from nightbell.words.catalogue import Catalogue
@@ -145,6 +145,36 @@ class Publish:
             await durable
         return published
 
+    def take_plain(
+        self, uploader: Uploader, raw: RawReading, sent_ms: int, received_ms: int, heard: Heard
+    ) -> bool:
+        """Take a usual upload of one reading, by a clock that is right; what `take` would do, sooner.
+
+        Args:
+            uploader: Who sends.
+            raw: What it sent.
+            sent_ms: What its clock showed when sending; 0 if it did not say.
+            received_ms: When our door took the upload.
+            heard: Hears when it is durable, or why it is not; then `PLAIN_ONE` is the answer.
+
+        Returns:
+            Whether it was taken. If not, it is not usual or not new: `take` it.
+
+        Raises:
+            PlatformError: OVERLOADED; nothing was taken.
+        """
+        reading = plain(raw, uploader, received_ms)
+        if reading is None:
+            return False
+        _, measured_ms, _, level, _, _ = reading
+        if not self._clocks.plainly_right(uploader.credential, received_ms - (sent_ms or measured_ms)):
+            return False
+        if reading_key(measured_ms, level) in self._recent.known(uploader.sharer):
+            return False
+        self._hear(uploader.sharer, received_ms)
+        self._log.write(reading, heard)
+        return True
+
     def take(
         self, *, uploader: Uploader, raw: Sequence[RawReading] | RawColumns, sent_ms: int, received_ms: int
     ) -> Taken:
@@ -170,10 +200,6 @@ class Publish:
                 readings_max=READINGS_MAX,
             )
         self._hear(uploader.sharer, received_ms)
-        if len(raw) == 1 and not isinstance(raw, RawColumns):
-            written = self._write_plain(uploader, raw[0], sent_ms, received_ms)
-            if written is not None:
-                return Taken(PLAIN_ONE, written)
         judged, refused = _judged(raw, self._many)
         offset_ms = self._corrected_by(uploader, judged, sent_ms, received_ms) if len(judged) else 0
         live, backfill, duplicates, refused = _admitted(
@@ -198,20 +224,6 @@ class Publish:
         return Taken(
             Published(len(live) + len(backfill) + duplicates, duplicates, refused, offset_ms), durable
         )
-
-    def _write_plain(
-        self, uploader: Uploader, raw: RawReading, sent_ms: int, received_ms: int
-    ) -> Durable | None:
-        """Write the one reading of a usual upload; None if it is not usual, or not new."""
-        reading = plain(raw, uploader, received_ms)
-        if reading is None:
-            return None
-        _, measured_ms, _, level, _, _ = reading
-        if not self._clocks.plainly_right(uploader.credential, received_ms - (sent_ms or measured_ms)):
-            return None
-        if reading_key(measured_ms, level) in self._recent.known(uploader.sharer):
-            return None
-        return self._log.append(live=(reading,), backfill=())
 
     def _corrected_by(
         self, uploader: Uploader, judged: Sequence[Judged] | JudgedColumns, sent_ms: int, received_ms: int

@@ -68,9 +68,9 @@ class Table:
                 self.columns[name][first : first + count] = values
         return first
 
-    def parts(self) -> list[bytes]:
-        """A copy of every column in use, in their order, for a checkpoint."""
-        return [self.used(name).tobytes() for name, _, _ in self._spec]
+    def parts(self) -> Iterator[bytes]:
+        """A copy of every column in use, in their order, for a checkpoint; made as asked for."""
+        return (self.used(name).tobytes() for name, _, _ in self._spec)
 
     def restore(self, count: int, parts: Iterator[Part]) -> None:
         """Become what `parts` was taken from, which gives this table's parts next.

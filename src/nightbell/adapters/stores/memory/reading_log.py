@@ -8,6 +8,7 @@ import numpy as np
 
 from nightbell.journal.facts import AnyFact
 from nightbell.journal.group import VOLATILE_SEQ, Group
+from nightbell.publish.ports import Heard
 from nightbell.publish.reading import READING_DTYPE, Reading, Readings
 from nightbell.words.errors import ErrorCode, PlatformError
 
@@ -62,6 +63,16 @@ class MemoryLog:
         """Take a fact."""
         self._facts.append(fact)
         return self._promise()
+
+    def write(self, reading: Reading, heard: Heard) -> None:
+        """As `append`, of one live reading."""
+
+        def settled(future: asyncio.Future[int]) -> None:
+            error = future.exception()
+            assert error is None or isinstance(error, PlatformError)
+            heard(0 if error else future.result(), error)
+
+        self.append(live=(reading,), backfill=()).add_done_callback(settled)
 
     def settled(self) -> asyncio.Future[int]:
         """Resolve once all that is in flight is committed; fails if that fails."""
