@@ -169,3 +169,4 @@ def test_of_however_many_sharers_each_has_what_was_written_and_what_came_beside_
         store.write(flush(beside=[packs(second, sharer=sharer)[0] for sharer in sharers]))
 
     assert [seconds(store, sharer) for sharer in sharers] == [[sharer, 3_000, 3_001] for sharer in sharers]
+    store.close()
