@@ -93,10 +93,8 @@ def tagged(token: str, tag_key: bytes) -> Grant | None:
     if len(token) > GRANT_CHARS_MAX or len(parts) != max(_PARTS) or parts[0] != PREFIX:
         return None
     try:
-        payload, tag = (
-            _unb64(parts[1]),
-            _unb64(parts[3]),
-        )  # not the signature: this is asked for every reading
+        # Not the signature: this is asked for every reading.
+        payload, tag = _unb64(parts[1]), _unb64(parts[3])
     except (binascii.Error, ValueError):
         return None
     return _decoded(payload) if hmac.compare_digest(tag, _tag(payload, tag_key)) else None

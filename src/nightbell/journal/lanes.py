@@ -11,7 +11,6 @@ Theory of operation: `Lane` holds batches that wait; `Batch` is a commit in the 
 it waits, locks or knows the time: the service does.
 """
 
-import asyncio
 from collections import deque
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -77,7 +76,7 @@ class Batch:
         self.ends: list[int] = []
         self.waiters: list[Heard] = []
         self.facts: list[AnyFact] = []
-        self.fact_waiters: list[asyncio.Future[int]] = []
+        self.fact_waiters: list[Heard] = []
         self.fact_bytes = 0
         self.tick_ms = 0
         self.full = False
@@ -96,7 +95,7 @@ class Batch:
             self.readings.extend(readings)
         self.count += len(readings)
 
-    def add_fact(self, fact: AnyFact, size: int, waiter: asyncio.Future[int], now: float) -> None:
+    def add_fact(self, fact: AnyFact, size: int, waiter: Heard, now: float) -> None:
         """Add a fact of `size` packed bytes."""
         if not self.since:
             self.since = now

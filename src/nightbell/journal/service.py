@@ -231,7 +231,7 @@ class Journal:
             key = "closing" if self._closing else "full.control"
             raise self._error(ErrorCode.OVERLOADED, f"journal.{key}", "control", self._facts_waiting)
         future: asyncio.Future[int] = self._loop.create_future()
-        self._live.forming.add_fact(fact, size, future, self._loop.time())
+        self._live.forming.add_fact(fact, size, resolver(future), self._loop.time())
         self._facts_waiting += 1
         self._fact_bytes_waiting += size
         if self._committing is None:
@@ -250,7 +250,7 @@ class Journal:
         futures: list[asyncio.Future[int]] = []
         for batch in batches:
             future: asyncio.Future[int] = self._loop.create_future()
-            batch.fact_waiters.append(future)
+            batch.fact_waiters.append(resolver(future))
             futures.append(future)
         return futures[0] if len(futures) == 1 else all_of(futures, self._loop)
 
@@ -443,9 +443,9 @@ class Journal:
     def _resolve(self, written: Written) -> None:
         """Tell everybody who waits for a commit what became of it."""
         batch, seq = written.batch, written.group.seq
-        facts, waiters = list(map(resolver, batch.fact_waiters)), batch.waiters
+        waiters = batch.waiters
         if seq == VOLATILE_SEQ:
-            for heard in (*facts, *waiters):  # each comes again in a time of its own
+            for heard in (*batch.fact_waiters, *waiters):  # each comes again in a time of its own
                 _tell(heard, seq, self._error(ErrorCode.NOT_DURABLE, "journal.not_durable", "not_durable"))
             return
         if written.unpackable:
@@ -455,7 +455,7 @@ class Journal:
             for index in refused:
                 _tell(waiters[index], seq, refusal)
             waiters = [heard for index, heard in enumerate(waiters) if index not in refused]
-        for heard in (*facts, *waiters):
+        for heard in (*batch.fact_waiters, *waiters):
             _tell(heard, seq, None)
 
     def _refusal(self, live: int, backfill: int) -> PlatformError:
