@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nightbell.app.settings import Settings, SettingsError, known, load, split_address
+from nightbell.app.settings import Settings, SettingsError, known, load
+from nightbell.app.settings_kinds import split_address
 from nightbell.app.settings_pages import as_json, as_toml, reference
 from tests.tidy.source import ROOT
 

@@ -39,7 +39,8 @@ from nightbell.app.metrics.read import Rooms
 from nightbell.app.metrics.server import MetricsServer
 from nightbell.app.pairing import ROSTER_PATH, canary_sharers, make_pairing, roster_handler, roster_of
 from nightbell.app.server import Server, doors, listening, make_server, prove_open, quick_way
-from nightbell.app.settings import FILE_NAME, Settings, split_address
+from nightbell.app.settings import FILE_NAME, Settings
+from nightbell.app.settings_kinds import split_address
 from nightbell.app.switches import SwitchBoard, SwitchedHistory, SwitchedPasswords, SwitchFile
 from nightbell.app.tls import TlsFiles
 from nightbell.app.watcher_health import watcher_failing

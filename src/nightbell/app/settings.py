@@ -6,19 +6,14 @@ setting must not be silently the default. A secret may stand in a file of its ow
 """
 
 import difflib
-import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -28,9 +23,11 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from nightbell.app.settings_channels import Smtp
+from nightbell.app.settings_kinds import Address, NearAddress, Section, Url, Whole, split_address
+
 PREFIX: Final = "NIGHTBELL_"
 NESTED: Final = "__"
-_LOOPBACK: Final = "127.0.0.1"
 FILE_SUFFIX: Final = "_FILE"
 FILE_NAME: Final = "settings.toml"
 LAST_GOOD_NAME: Final = "settings.last-good.toml"
@@ -51,75 +48,6 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Split `host:port` or `[::1]:port`.
-
-    Raises:
-        ValueError: It is not of that form.
-    """
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not _is_host(host) or not _PORT.fullmatch(port) or int(port) > 65_535:  # noqa: PLR2004 the highest port there is
-        raise ValueError("write it as host:port, as 127.0.0.1:8377")
-    return host, int(port)
-
-
-def _is_host(host: str) -> bool:
-    """Whether the system can be asked for it at all: what cannot be written in the DNS makes it raise."""
-    try:
-        return bool(host) and host.isprintable() and " " not in host and bool(host.encode("idna"))
-    except UnicodeError:
-        return False
-
-
-def _whole(value: object) -> object:
-    """Not `true` for 1: whoever wrote it meant another key."""
-    if isinstance(value, bool):
-        raise ValueError("write a whole number here, not true or false")  # noqa: TRY004 pydantic wants a ValueError
-    return value
-
-
-def _address(value: str) -> str:
-    split_address(value)
-    return value
-
-
-def _url(value: str) -> str:
-    if value:
-        parts = urlsplit(value)
-        _ = parts.port  # asked for, because it raises a ValueError where it is none
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("write it as https://bell.example.org")
-    return value.rstrip("/")
-
-
-def _near(value: str) -> str:
-    """An address that the public cannot reach: of this machine or of a private network, by number."""
-    if value:
-        host, _ = split_address(value)
-        where = ipaddress.ip_address(_LOOPBACK if host == "localhost" else host.partition("%")[0])
-        if where.is_unspecified or not (where.is_loopback or where.is_private):
-            raise ValueError(
-                "the public must not reach it: write an address of this machine, as 127.0.0.1:9377, or of a "
-                "private network"
-            )
-    return value
-
-
-_PORT: Final = re.compile(r"[0-9]{1,5}")
-
-Address = Annotated[str, AfterValidator(_address)]
-NearAddress = Annotated[str, AfterValidator(_near)]
-Url = Annotated[str, AfterValidator(_url)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-
-
-class Section(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
 class Tls(Section):
     """Encrypt what browsers and phones send. Both or neither; `--tls CERT KEY` wins."""
 
@@ -130,33 +58,6 @@ class Tls(Section):
     def _both(self) -> Self:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together: give both or neither")
-        return self
-
-
-class Smtp(Section):
-    """The mail server that carries e-mail. Without a host no e-mail is sent, and the app says so."""
-
-    host: str = Field(default="", description="Name or address of the server. Empty: no e-mail.")
-    port: Whole = Field(
-        default=587,
-        ge=1,
-        le=65_535,
-        description="Its port: 587 with starttls, 465 with tls, 25 with neither.",
-    )
-    user: str = Field(default="", description="Whom to sign in as. Empty: no sign-in.")
-    password: SecretStr = Field(default=SecretStr(""), description="The password of that user. A secret.")
-    starttls: bool = Field(default=True, description="Turn the connection into TLS after connecting.")
-    tls: bool = Field(default=False, description="TLS from the first byte. Set starttls to false then.")
-    sender: str = Field(
-        default="", max_length=320, description="The address that mails come from. Needed with a host."
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.tls and self.starttls:
-            raise ValueError("tls and starttls exclude each other: keep one of them true")
-        if self.host and "@" not in self.sender:
-            raise ValueError("sender must be an e-mail address when host is set")
         return self
 
 

@@ -26,6 +26,7 @@ class Checklist(msgspec.Struct, frozen=True):
         duplicates_merge: Whether the receiving side recognises our key and drops the second copy.
         may_wake: Whether it can be expected to wake a sleeping person.
         at_most_per_minute: What one address bears a minute; 0 if there is no limit worth keeping.
+        at_most_per_s: What the provider takes from us a second in all; 0 if there is no limit worth keeping.
         promise: Catalogue key of the sentence that says what it can honestly promise.
     """
 
@@ -34,6 +35,7 @@ class Checklist(msgspec.Struct, frozen=True):
     may_wake: bool
     at_most_per_minute: int
     promise: str
+    at_most_per_s: float = 0
 
 
 class Channel(Protocol):

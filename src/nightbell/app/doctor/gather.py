@@ -25,8 +25,8 @@ from nightbell.app.settings import (
     SettingsError,
     known,
     load,
-    split_address,
 )
+from nightbell.app.settings_kinds import split_address
 from nightbell.app.tls import TlsError, load_tls
 from nightbell.app.watcher_health import FILE_NAME as HEALTH_NAME
 from nightbell.watch.health import Health as WatcherHealth

@@ -32,7 +32,8 @@ from nightbell.app.doctor.headroom import STEPS, Step, held, rate_per_s
 from nightbell.app.doctor.load import ANSWER_S_MAX, Asked, Sent
 from nightbell.app.furnish import TOKENS
 from nightbell.app.leftovers import holding
-from nightbell.app.settings import FILE_NAME, PREFIX, Settings, Smtp
+from nightbell.app.settings import FILE_NAME, PREFIX, Settings
+from nightbell.app.settings_channels import Smtp
 from nightbell.app.settings_pages import as_toml
 
 FOLDER_PREFIX: Final = "shadow-"
