@@ -14,6 +14,7 @@ from nightbell.journal.group import Group, no_readings
 from nightbell.publish.reading import READING_DTYPE
 from nightbell.words.conditions import Condition
 from nightbell.words.glucose import Unit
+from nightbell.words.tier import Tier
 
 START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 MINUTE_MS = 60_000
@@ -21,6 +22,12 @@ ANA = "00000000-0000-4000-8000-00000000000a"
 BEN = "00000000-0000-4000-8000-00000000000b"
 CLEO = "00000000-0000-4000-8000-00000000000c"
 BEN_FOLLOWS, CLEO_FOLLOWS = 0, 1
+NAMES = {ANA: "ana", BEN: "ben", CLEO: "cleo"}
+
+
+def clock(span_ms: int) -> str:
+    """Minutes and seconds, as `2:00`."""
+    return f"{span_ms // MINUTE_MS}:{span_ms // 1000 % 60:02d}"
 
 
 class Scene:
@@ -85,11 +92,19 @@ class Scene:
             self.reading(level)
 
     def told(self, who: str = BEN) -> list[tuple[str, str]]:
-        """What one person was told: kind and condition."""
+        """What one person was told by the alarm itself, not by its ladder: kind and condition."""
         return [
             (n.kind.value, Condition(n.condition).word + (" unseen" if n.unseen else ""))
             for n in self.notifications
-            if n.follower == who
+            if n.follower == who and n.tier <= Tier.NUDGE
+        ]
+
+    def climbed(self, since_ms: int, who: str = "") -> list[tuple[str, str, str]]:
+        """What the ladder told, as `("2:00", "ben", "call")`; of one person, or of all."""
+        return [
+            (clock(n.at_ms - since_ms), NAMES[n.follower], Tier(n.tier).name.lower())
+            for n in self.notifications
+            if n.tier > Tier.NUDGE and who in ("", n.follower)
         ]
 
     def forget(self) -> None:

@@ -5,9 +5,11 @@ from typing import Final
 
 import msgspec
 
+from nightbell.alarm.climb import Climb
 from nightbell.alarm.effects import AlarmState, AlarmView, Entry, EntryKind
 from nightbell.alarm.lifecycle import AlarmEvent, after
 from nightbell.alarm.part import NOT_RUNG, Part
+from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Family
 
 ANSWER_MS: Final = 15 * 60_000
@@ -48,6 +50,8 @@ class Alarm(msgspec.Struct):
         covered: The urgency the answer covers.
         sharer_until_ms: Until when the sharer's own answers may delay what they cover; 0 if they gave none.
         sharer_covered: The urgency the sharer's first answer covered.
+        climb: Where it stands on its ladder; None if it does not climb.
+        exhausted: Whether it went all the way up and nobody answered.
     """
 
     id: str
@@ -66,6 +70,8 @@ class Alarm(msgspec.Struct):
     covered: int = NOT_RUNG
     sharer_until_ms: int = 0
     sharer_covered: int = NOT_RUNG
+    climb: Climb | None = None
+    exhausted: bool = False
 
     def move(self, event: AlarmEvent) -> None:
         """Go where the table says."""
@@ -109,6 +115,8 @@ class Alarm(msgspec.Struct):
             answered_until_ms=self.answered_until_ms,
             level=level,
             measured_ms=measured_ms,
+            exhausted=self.exhausted,
+            climbs_ms=self.climb.due_ms if self.climb and self.climb.due_ms < NEVER_MS else 0,
         )
         self.version += 1
         return view

@@ -10,9 +10,11 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from nightbell.alarm import ladder
 from nightbell.alarm.alarm import NEVER_MEASURED, SHARER_ANSWER_MS, Alarm, identity_hash
 from nightbell.alarm.decide import Decision, Quiet, Reason, Verdict, decide
 from nightbell.alarm.effects import (
+    NO_LADDER,
     AlarmView,
     Effects,
     Entry,
@@ -24,16 +26,21 @@ from nightbell.alarm.lifecycle import AlarmEvent
 from nightbell.alarm.part import NOT_RUNG, Part, urgency
 from nightbell.alarm.tellings import Tellings
 from nightbell.follow.hours import next_change_ms, within
+from nightbell.follow.ladder import ORDINARY, Watch
 from nightbell.follow.limits import Telling
 from nightbell.journal.facts import ClockLearned
 from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Condition, Family
+from nightbell.words.tier import Tier
 
 FOLD_AGAIN_MS = 5 * 60_000
 """How often a silence that is told as part of a low is looked at again."""
 
 WHOLE_ALARM = -1
 """Stands for the follow in deadlines that belong to the alarm itself: the end of an answer."""
+
+NEXT_STEP = -2
+"""The same, for the next step of its ladder."""
 
 _WRITTEN = frozenset({Reason.DELAY, Reason.HOURS, Reason.SNOOZED, Reason.SOMEBODY_HAS_IT, Reason.IN_THE_LOW})
 
@@ -81,6 +88,7 @@ class AlarmBook:
         self.alarms: dict[tuple[int, Family], Alarm] = {}
         self.by_id: dict[str, Alarm] = {}
         self.snoozes: dict[tuple[int, Family], int] = {}
+        self.watches: dict[int, Watch] = {}
         self._deadlines: list[tuple[int, int, str, int]] = []
         self._views: list[AlarmView] = []
         self._entries: list[Entry] = []
@@ -95,6 +103,7 @@ class AlarmBook:
                 self._remind(part.due_ms, alarm, follow)
             if alarm.answered_by:
                 self.remind_answer(alarm)
+            self.remind_step(alarm)
         for follow, family, until_ms in snoozes:
             self.snoozes[follow, family] = until_ms
             self.remind_snooze(self.tellings.sharer(follow), family, follow, until_ms)
@@ -278,7 +287,38 @@ class AlarmBook:
                 person=self.tellings.follower(follow),
             )
         )
-        self._notify(alarm, follow, part, kind, decision.condition, cause)
+        climbs = ladder.begin(self, alarm, decision.condition, cause.at_ms)
+        tier = Tier.NUDGE if climbs else NO_LADDER
+        self._notify(alarm, follow, part, kind, decision.condition, cause, tier)
+
+    def tell_step(
+        self, alarm: Alarm, follow: int, condition: Condition, cause: Cause, reason: Reason, tier: Tier
+    ) -> None:
+        """One step of the ladder reaches one follow: told again, more loudly."""
+        part = alarm.parts[follow]
+        person = self.tellings.follower(follow)
+        self.write(
+            alarm.entry(
+                EntryKind.TOLD, cause.at_ms, reason, condition=condition, follow=follow, person=person
+            )
+        )
+        self._notify(alarm, follow, part, NotificationKind.REPEAT, condition, cause, tier)
+
+    def rang_for(self, alarm: Alarm, now_ms: int) -> dict[int, Condition]:
+        """The follows for whom a condition that climbs rang and may ring now, each with its most urgent."""
+        climbs = self.watch(alarm.sharer).ladder.does_climb
+        found: dict[int, Condition] = {}
+        for follow, part in alarm.parts.items():
+            condition = max((held for held in part.held if climbs(held)), default=None)
+            if condition is None or part.rung < urgency(condition, unseen=False):
+                continue
+            if self._decide(alarm, follow, part, now_ms).reason not in {Reason.HOURS, Reason.SNOOZED}:
+                found[follow] = condition
+        return found
+
+    def watch(self, sharer: int) -> Watch:
+        """Who watches over a sharer, and how alarms climb."""
+        return self.watches.get(sharer, ORDINARY)
 
     def _notify(
         self,
@@ -288,6 +328,7 @@ class AlarmBook:
         kind: NotificationKind,
         condition: int,
         cause: Cause,
+        tier: int = NO_LADDER,
     ) -> None:
         level, measured_ms = cause.newest
         self._notifications.append(
@@ -307,6 +348,7 @@ class AlarmBook:
                 measured_ms=measured_ms,
                 answered_by=alarm.answered_by,
                 by=cause.by if kind is NotificationKind.CLOSED else "",
+                tier=tier,
             )
         )
         part.step += 1
@@ -355,6 +397,7 @@ class AlarmBook:
         if most < alarm.condition:
             alarm.condition = most
             self.write(alarm.entry(EntryKind.EASED, cause.at_ms, cause.ended, condition=most))
+        ladder.ease(self, alarm)
         self._views.append(alarm.view(cause.newest, 0))
 
     def _resolve(self, alarm: Alarm, cause: Cause) -> None:
@@ -387,6 +430,11 @@ class AlarmBook:
         """Look again when a snooze ends, whether an alarm is open then or not."""
         heapq.heappush(self._deadlines, (until_ms, sharer, family.value, follow))
 
+    def remind_step(self, alarm: Alarm) -> None:
+        """Look again when the next step of the ladder comes."""
+        if alarm.climb:
+            self._remind(alarm.climb.due_ms, alarm, NEXT_STEP)
+
     def remind_answer(self, alarm: Alarm) -> None:
         """Look again when the answer ends."""
         self._remind(alarm.answered_until_ms, alarm, WHOLE_ALARM)
@@ -404,6 +452,10 @@ class AlarmBook:
             if follow == WHOLE_ALARM:
                 if alarm.answered_by and alarm.answered_until_ms == due_ms:
                     self.end_answer(alarm, cause, EntryKind.ANSWER_ENDED, Reason.TIME_OVER)
+            elif follow == NEXT_STEP:
+                if alarm.climb and alarm.climb.due_ms == due_ms:
+                    ladder.step(self, alarm, cause)
+                    self._views.append(alarm.view(cause.newest, 0))
             elif (part := alarm.parts.get(follow)) and part.due_ms == due_ms:
                 before = alarm.state, part.step
                 self.consider(alarm, follow, cause)
@@ -421,6 +473,7 @@ class AlarmBook:
                 alarm.answered_ms, alarm.answered_until_ms = now_ms, alarm.answered_until_ms - step_ms
                 self.remind_answer(alarm)
             alarm.sharer_until_ms = min(alarm.sharer_until_ms, now_ms + SHARER_ANSWER_MS)
+            ladder.set_back(self, alarm, step_ms)
             for follow, part in alarm.parts.items():
                 part.held = {condition: min(began_ms, now_ms) for condition, began_ms in part.held.items()}
                 part.rung_ms = min(part.rung_ms, now_ms)
@@ -440,6 +493,7 @@ class AlarmBook:
         self.write(alarm.entry(kind, cause.at_ms, reason, person=alarm.answered_by))
         alarm.forget_answer()
         alarm.move(event)
+        ladder.take_up(self, alarm, undone=event is AlarmEvent.UNDONE, now_ms=cause.at_ms)
         for follow, part in alarm.parts.items():
             part.rung = NOT_RUNG
             self.consider(alarm, follow, cause, Reason.ANSWER_ENDED)

@@ -44,6 +44,11 @@ class Reason(StrEnum):
     SHARER_SAID = "sharer_said"
     SHARER_HAD_THEIR_TIME = "sharer_had_their_time"
     TIME_OVER = "time_over"
+    LADDER_DUTY = "ladder_duty"
+    LADDER_SECOND = "ladder_second"
+    LADDER_EVERYBODY = "ladder_everybody"
+    LADDER_AGAIN = "ladder_again"
+    LADDER_OVER = "ladder_over"
 
 
 class Quiet(NamedTuple):

@@ -1,8 +1,12 @@
 """What alarms want done: plain values, written to the ledger in one transaction, performed after it."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+NO_LADDER: Final = -1
+"""The tier of a notification of an alarm that does not climb."""
 
 
 class AlarmState(StrEnum):
@@ -33,6 +37,8 @@ class AlarmView(msgspec.Struct, frozen=True):
         answered_until_ms: When that ends by itself.
         level: Level of the newest reading when this version was made; -1 if there was never one.
         measured_ms: When that reading was measured; 0 if there was never one.
+        exhausted: Whether everybody was told as loudly as we can, more than once, and nobody answered.
+        climbs_ms: When the next step of its ladder comes; 0 if none does.
     """
 
     id: str
@@ -50,6 +56,8 @@ class AlarmView(msgspec.Struct, frozen=True):
     answered_until_ms: int
     level: int
     measured_ms: int
+    exhausted: bool = False
+    climbs_ms: int = 0
 
 
 class EntryKind(StrEnum):
@@ -68,6 +76,8 @@ class EntryKind(StrEnum):
     SNOOZED = "snoozed"
     SNOOZE_ENDED = "snooze_ended"
     LIMIT_CHANGED = "limit_changed"
+    PASSED_ON = "passed_on"  # somebody said: call the next one
+    EXHAUSTED = "exhausted"  # nobody answered, all the way up the ladder
     RESOLVED = "resolved"
 
 
@@ -126,6 +136,7 @@ class Notification(msgspec.Struct, frozen=True):
         measured_ms: When that was measured.
         answered_by: Person id who has it already, empty if nobody.
         by: For `closed`: person id who changed or ended a follow; empty otherwise.
+        tier: How loudly, a `Tier` number; -1 if the alarm climbs no ladder: then all but the loudest.
     """
 
     id: str
@@ -143,6 +154,7 @@ class Notification(msgspec.Struct, frozen=True):
     measured_ms: int
     answered_by: str
     by: str = ""
+    tier: int = NO_LADDER
 
 
 class Effects(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from nightbell.alarm import people
+from nightbell.alarm import ladder, people
 from nightbell.alarm.alarm import NEVER_MEASURED, Alarm
 from nightbell.alarm.book import AlarmBook, Cause, Change
 from nightbell.alarm.decide import Reason
@@ -22,6 +22,7 @@ from nightbell.evaluate.columns import NO_MS
 from nightbell.evaluate.fold import Fold
 from nightbell.evaluate.rules import CLOCK_BACK_MS_MIN
 from nightbell.evaluate.transition import Folded, group_of, reading_of
+from nightbell.follow.ladder import ORDINARY, Watch
 from nightbell.journal.facts import (
     Answered,
     AnswerUndone,
@@ -29,8 +30,10 @@ from nightbell.journal.facts import (
     ClockLearned,
     FollowEnded,
     FollowSet,
+    PassedOn,
     SensorStarted,
     Snoozed,
+    WatchSet,
 )
 from nightbell.journal.group import Group
 from nightbell.words.conditions import Condition, Family
@@ -46,6 +49,7 @@ class _Dump(msgspec.Struct, frozen=True):
     alarms: list[Alarm]
     snoozes: list[tuple[int, Family, int]]
     clocks: list[tuple[int, int, int]]
+    watches: list[tuple[int, Watch]] = []
 
 
 class AlarmFold:
@@ -117,6 +121,8 @@ class AlarmFold:
                 self.book.tellings.end(fact.follow)
             case ClockLearned():
                 self._learn_clock(fact)
+            case WatchSet():
+                self._set_watch(fact)
             case _:
                 pass
         cause = self._cause(fact, changes)
@@ -137,6 +143,15 @@ class AlarmFold:
             follows = sorted(self.evaluation.columns.follows_of(fact.sharer))
             self.book.tell_of_clock(fact, follows, self.newest(fact.sharer))
 
+    def _set_watch(self, fact: WatchSet) -> None:
+        """Who watches and how it climbs; what is climbing goes on by the new ladder."""
+        if fact.watch == ORDINARY:
+            self.book.watches.pop(fact.sharer, None)
+        else:
+            self.book.watches[fact.sharer] = fact.watch
+        for alarm in self.book.open_alarms(fact.sharer):
+            ladder.change(self.book, alarm, fact.at_ms)
+
     def _take_words(self, fact: AnyFact) -> None:
         """What a person said about an alarm, if it is about one that is open."""
         match fact:
@@ -146,6 +161,9 @@ class AlarmFold:
             case AnswerUndone():
                 if alarm := self.book.by_id.get(fact.alarm):
                     people.undo(self.book, alarm, fact, self._now(fact, alarm.sharer))
+            case PassedOn():
+                if alarm := self.book.by_id.get(fact.alarm):
+                    people.pass_on(self.book, alarm, fact, self._now(fact, alarm.sharer))
             case Snoozed():
                 if (sharer := self.book.tellings.sharer(fact.follow)) >= 0:
                     people.snooze(self.book, sharer, fact, self._now(fact, sharer))
@@ -195,6 +213,7 @@ class AlarmFold:
             list(self.book.alarms.values()),
             [(follow, family, until_ms) for (follow, family), until_ms in self.book.snoozes.items()],
             [(sharer, source, offset_ms) for (sharer, source), offset_ms in self.clocks.items()],
+            list(self.book.watches.items()),
         )
         yield msgspec.msgpack.encode(described)
         yield from self.book.tellings.parts()
@@ -214,6 +233,7 @@ class AlarmFold:
         fold = cls()
         fold.upto_seq = dump.upto_seq
         fold.book.tellings.restore(dump.tellings, some)
+        fold.book.watches = dict(dump.watches)
         fold.book.restore(dump.alarms, dump.snoozes)
         fold.clocks = {(sharer, source): offset_ms for sharer, source, offset_ms in dump.clocks}
         fold.evaluation = Fold.load(some)

@@ -1,11 +1,12 @@
 """What people say and change, as alarms take it: answers, snoozes, follows."""
 
+from nightbell.alarm import ladder
 from nightbell.alarm.alarm import ANSWER_MS, SHARER_ANSWER_MS, UNDO_MS, Alarm
 from nightbell.alarm.book import AlarmBook, Cause
 from nightbell.alarm.decide import Reason
 from nightbell.alarm.effects import AlarmState, EntryKind
 from nightbell.alarm.lifecycle import AlarmEvent
-from nightbell.journal.facts import Answered, AnswerUndone, Snoozed
+from nightbell.journal.facts import Answered, AnswerUndone, PassedOn, Snoozed
 from nightbell.words.conditions import Family
 
 
@@ -26,6 +27,7 @@ def answer(book: AlarmBook, alarm: Alarm, fact: Answered, cause: Cause) -> None:
     alarm.answered_by, alarm.answered_ms, alarm.answered_until_ms = fact.by, fact.at_ms, until_ms
     alarm.covered = alarm.rung_most
     alarm.move(AlarmEvent.ANSWERED)
+    ladder.pause(alarm, resumes=fact.by_sharer)
     reason = Reason.SHARER_SAID if fact.by_sharer else Reason.SAID_BY_PERSON
     book.write(alarm.entry(EntryKind.ANSWERED, fact.at_ms, reason, person=fact.by, until_ms=until_ms))
     book.remind_answer(alarm)
@@ -38,6 +40,14 @@ def undo(book: AlarmBook, alarm: Alarm, fact: AnswerUndone, cause: Cause) -> Non
     """The answer is taken back, by the one who gave it and within its five seconds."""
     if alarm.answered_by == fact.by and fact.at_ms - alarm.answered_ms <= UNDO_MS:
         book.end_answer(alarm, cause, EntryKind.ANSWER_UNDONE, Reason.SAID_BY_PERSON)
+
+
+def pass_on(book: AlarmBook, alarm: Alarm, fact: PassedOn, cause: Cause) -> None:
+    """Whoever was called says: call the next one. Nobody has it, so nothing falls silent."""
+    if alarm.climb and not alarm.answered_by:
+        book.write(alarm.entry(EntryKind.PASSED_ON, fact.at_ms, Reason.SAID_BY_PERSON, person=fact.by))
+        ladder.pass_on(book, alarm, cause)
+        book.settle(alarm, cause)
 
 
 def snooze(book: AlarmBook, sharer: int, fact: Snoozed, cause: Cause) -> None:

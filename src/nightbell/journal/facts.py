@@ -6,6 +6,7 @@ facts, readings and ticks comes to the same alarms. People appear by their ids o
 
 import msgspec
 
+from nightbell.follow.ladder import Watch
 from nightbell.follow.limits import Bounds, Telling
 
 
@@ -72,6 +73,21 @@ class AnswerUndone(Fact, frozen=True, tag="answer_undone"):
     by: str
 
 
+class PassedOn(Fact, frozen=True, tag="passed_on"):
+    """A person who was called said "call the next one"."""
+
+    alarm: str
+    by: str
+
+
+class WatchSet(Fact, frozen=True, tag="watch_set"):
+    """Who watches over a sharer was changed, or how alarms climb: the whole of it."""
+
+    sharer: int
+    watch: Watch
+    by: str
+
+
 class Snoozed(Fact, frozen=True, tag="snoozed"):
     """One follower asked for quiet about one family of one sharer until a time. Never hides urgent low.
 
@@ -119,6 +135,8 @@ AnyFact = (
     | FollowEnded
     | Answered
     | AnswerUndone
+    | PassedOn
+    | WatchSet
     | Snoozed
     | SensorStarted
     | ClockLearned

@@ -5,7 +5,7 @@
 
 -- name: write_alarm
 INSERT INTO alarm
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16
 FROM json_each(?) WHERE TRUE
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state,
@@ -18,7 +18,9 @@ ON CONFLICT (id) DO UPDATE SET
     answered_ms = excluded.answered_ms,
     answered_until_ms = excluded.answered_until_ms,
     level = excluded.level,
-    measured_ms = excluded.measured_ms
+    measured_ms = excluded.measured_ms,
+    exhausted = excluded.exhausted,
+    climbs_ms = excluded.climbs_ms
 WHERE excluded.version > alarm.version;
 
 -- name: write_entry
@@ -29,7 +31,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: write_notification
 INSERT INTO notification
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
 FROM json_each(?) WHERE TRUE
 ON CONFLICT DO NOTHING;
 

@@ -1,0 +1,1 @@
+-- Records may hold facts about ladders from here on: a version that does not know them refuses the file.
