@@ -251,3 +251,20 @@ async def test_a_closed_ledger_says_so_instead_of_losing_what_it_is_given(open_l
 
     assert caught.value.code is ErrorCode.NOT_DURABLE
     assert caught.value.fields["fault"] == LedgerFault.CLOSED
+
+
+async def test_what_a_provider_took_is_known_after_a_restart_while_the_alarm_is_open(
+    open_ledger: OpenLedger,
+) -> None:
+    took = Attempt(ring().id, EMAIL, 2, NOW_MS, AttemptResult.SENT, "", "provider's own id")
+    await (await open_ledger()).write(whole())
+    await (await open_ledger()).write(Batch(attempts=(took,)))
+    ledger = await open_ledger()
+
+    (found,) = await ledger.handed_over(after_ms=NOW_MS - 1, limit=10)
+    later = await ledger.handed_over(after_ms=NOW_MS, limit=10)
+    await ledger.write(Batch(alarms=(alarm_view(state=AlarmState.RESOLVED, version=9),)))
+
+    assert (found.notification, found.channel, found.provider_id) == (ring(), EMAIL, "provider's own id")
+    assert later == []
+    assert await ledger.handed_over(after_ms=0, limit=10) == []

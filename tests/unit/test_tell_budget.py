@@ -101,6 +101,7 @@ async def test_while_a_channel_answers_nobody_the_tries_are_at_most_a_tenth_more
         settings=DeliverSettings(rule=rule, look_ms=5),
         record=lambda _: None,
         told=lambda _told, _channel, _at_ms: None,
+        sent=lambda _: None,
         on_end=lambda _: None,
     )
     stage.hub.board.take([alarm_view()], [])

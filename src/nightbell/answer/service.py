@@ -6,7 +6,7 @@ from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.answer.ports import Alarms, FactLog, KnowsFollows, Sees
 from nightbell.answer.rules import UNDO_GRACE_MS, WARM_UP_MINUTES_MAX, snooze_minutes_max
 from nightbell.follow.follow import Follow, Sight
-from nightbell.journal.facts import Answered, AnswerUndone, SensorStarted, Snoozed
+from nightbell.journal.facts import Answered, AnswerUndone, PassedOn, SensorStarted, Snoozed
 from nightbell.words.catalogue import catalogue
 from nightbell.words.conditions import Family
 from nightbell.words.errors import CallerError, ErrorCode
@@ -38,6 +38,17 @@ class Answers:
             raise _refused(ErrorCode.CONFLICT, "answer.nothing_rings")
         by_sharer = self._access.is_sharer(identity.person, view.sharer)
         await self._log.append_fact(Answered(now_ms, alarm, identity.person, by_sharer))
+        return await self._afterwards(view)
+
+    async def pass_on(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:
+        """Take "call the next one": nobody has it, and the next step of the ladder comes now.
+
+        Raises:
+            CallerError: NOT_FOUND as in `take`.
+            PlatformError: NOT_DURABLE; the ladder goes on in its own time.
+        """
+        view = self._visible(alarm, identity)
+        await self._log.append_fact(PassedOn(now_ms, alarm, identity.person))
         return await self._afterwards(view)
 
     async def undo(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:

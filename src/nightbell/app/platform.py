@@ -43,6 +43,7 @@ from nightbell.app.settings import FILE_NAME, Settings
 from nightbell.app.settings_kinds import split_address
 from nightbell.app.switches import SwitchBoard, SwitchedHistory, SwitchedPasswords, SwitchFile
 from nightbell.app.tls import TlsFiles
+from nightbell.app.voices import ProviderVoices
 from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
     AccountContacts,
@@ -56,6 +57,7 @@ from nightbell.app.wiring import (
     known_facts,
     lane_limits,
 )
+from nightbell.deliver.afterwards import DEAF
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.service import Deliver
 from nightbell.deliver.settings import DeliverSettings
@@ -159,6 +161,8 @@ class Platform:
             boot_ms=self.clock.now_ms(),
             link=self.url,
         )
+        self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
+        voices = ProviderVoices(self.answers, self.evaluation, self.clock)
         self.deliver = Deliver(
             ledger=SqliteLedger(self.folder / "ledger.sqlite"),
             hub=self.hub,
@@ -167,8 +171,8 @@ class Platform:
             clock=self.clock,
             settings=DeliverSettings(link=self.url),
             canary=lambda sharer: sharer in self._canaries,
+            voices=DEAF._replace(answered=voices.answered, passed_on=voices.passed_on),
         )
-        self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
         self.numbers = Numbers(self._rooms(), self.folder, self.clock)
         address = split_address(self.settings.metrics_listen) if self.settings.metrics_listen else None
         self.metrics = MetricsServer(address, self.numbers.page)
@@ -316,6 +320,7 @@ class Platform:
             webhook_secret=self.webhook_secrets.of,
             admission=self.admission,
             passwords_full_s=lambda: self._passwords.full_s,
+            callback=self.deliver.afterwards.callback,
         )
 
     def _load(self) -> Load:

@@ -16,6 +16,7 @@ from nightbell.deliver.record import APP, EMAIL, WEBHOOK, Delivery, DeliveryStat
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.tell.retry import RetryRule, jitter_of, next_try_ms
 from nightbell.words.catalogue import Catalogue
+from nightbell.words.tier import Tier
 
 RING_STALE_MS: Final = 15 * 60_000
 """A ring older than this is not told as if it were now. As long as a reading counts as live."""
@@ -88,9 +89,16 @@ def why_not(notification: Notification, standing: Standing, *, may_be_told: bool
         return "stale" if age_ms > NEWS_STALE_MS else ""
     if standing.alarm is not None and standing.alarm.state is AlarmState.RESOLVED:
         return "over"
+    if standing.alarm is not None and _is_answered(notification, standing.alarm):
+        return "answered"
     if age_ms > RING_STALE_MS and not is_newest_of_open(notification, standing):
         return "stale"
     return ""
+
+
+def _is_answered(notification: Notification, alarm: AlarmView) -> bool:
+    """Whether somebody has what it asks for: then nobody is called any more; a nudge says who has it."""
+    return notification.tier > Tier.NUDGE and alarm.state is AlarmState.ANSWERED
 
 
 def _patience_while_open(rule: RetryRule) -> RetryRule:

@@ -7,7 +7,7 @@ import msgspec
 
 from nightbell.account.identity import Identity
 from nightbell.alarm.effects import AlarmView, Notification
-from nightbell.deliver.record import Batch, Opened, Timeline, Waiting
+from nightbell.deliver.record import Batch, HandedOver, Opened, Timeline, Waiting
 from nightbell.follow.follow import Sight
 from nightbell.publish.reading import Reading
 from nightbell.words.catalogue import DEFAULT_LANGUAGE
@@ -40,6 +40,10 @@ class Ledger(Protocol):
 
     async def waiting(self, *, limit: int) -> list[Waiting]:
         """Deliveries that still wait, earliest due first."""
+        ...
+
+    async def handed_over(self, *, after_ms: int, limit: int) -> list[HandedOver]:
+        """Messages of open alarms that a provider took after an instant, newest first."""
         ...
 
     async def notification(self, notification_id: str) -> Notification | None:

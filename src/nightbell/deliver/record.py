@@ -105,6 +105,22 @@ class Waiting(msgspec.Struct, frozen=True):
     notification: Notification
 
 
+class HandedOver(msgspec.Struct, frozen=True):
+    """A message of an open alarm that a provider took: something may still become known of it.
+
+    Attributes:
+        notification: What it says.
+        channel: By which way.
+        provider_id: What the provider calls it.
+        at_ms: When the try began.
+    """
+
+    notification: Notification
+    channel: str
+    provider_id: str
+    at_ms: int
+
+
 class Told(msgspec.Struct, frozen=True):
     """One notification in a timeline, with everything known about its way.
 

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from nightbell.alarm.effects import Notification
+from nightbell.deliver.afterwards import Out
 from nightbell.deliver.board import Board
 from nightbell.deliver.compose import compose
 from nightbell.deliver.lane import Item, Lane
@@ -51,6 +52,7 @@ class Sending:
         settings: DeliverSettings,
         record: Callable[[Batch], None],
         told: Callable[[Notification, str, int], None],
+        sent: Callable[[Out], None],
         on_end: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._ways = {channel.name: _Way(channel, settings.sends_at_once) for channel in channels}
@@ -60,6 +62,7 @@ class Sending:
         self._settings = settings
         self._record = record
         self._told = told
+        self._sent = sent
         self._on_end = on_end
         self._loops: list[asyncio.Task[None]] = []
 
@@ -181,6 +184,7 @@ class Sending:
         self._count(way, outcome)
         if isinstance(outcome, Sent):
             self._told(told, delivery.channel, now_ms)
+            self._sent(Out(told, delivery.channel, address, outcome.provider_id, began_ms))
         attempt = attempt_of(
             outcome, message=told.id, channel=delivery.channel, number=after.tries, at_ms=began_ms
         )

@@ -10,10 +10,11 @@ import msgspec
 import structlog
 
 from nightbell.alarm.effects import AlarmView, Effects, Notification
+from nightbell.deliver.afterwards import ASK_FOR_MS, DEAF, OUT_MAX, Afterwards, Out, Voices, channel_of
 from nightbell.deliver.figures import DeliverFigures
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.intake import Intake
-from nightbell.deliver.outbox import deliveries_of, settled
+from nightbell.deliver.outbox import addresses, deliveries_of, settled
 from nightbell.deliver.ports import Contacts, Ledger
 from nightbell.deliver.record import APP, Batch, Delivery, DeliveryState, Opened, Timeline, Waiting
 from nightbell.deliver.sending import Sending
@@ -50,6 +51,7 @@ class Deliver:
         clock: Clock,
         settings: DeliverSettings | None = None,
         canary: Callable[[int], bool] = lambda _: False,
+        voices: Voices = DEAF,
     ) -> None:
         self._ledger = ledger
         self._hub = hub
@@ -57,6 +59,14 @@ class Deliver:
         self._clock = clock
         self._settings = settings or DeliverSettings()
         self.figures = DeliverFigures([APP, *(channel.name for channel in channels)], canary)
+        self.afterwards = Afterwards(
+            channels=channels,
+            board=hub.board,
+            clock=clock,
+            told=self._notification,
+            keep=self._keep,
+            voices=voices,
+        )
         self._sending = Sending(
             channels=channels,
             board=hub.board,
@@ -65,6 +75,7 @@ class Deliver:
             settings=self._settings,
             record=self._record,
             told=self.figures.told,
+            sent=self.afterwards.sent,
             on_end=self._on_end,
         )
         self._fresh = Intake()
@@ -96,6 +107,8 @@ class Deliver:
             self._take_up(opened, waiting)
         self._spawn(self._write_loop(), "deliver-write")
         self._spawn(self._tend_loop(), "deliver-tend")
+        for name, loop in self.afterwards.loops():
+            self._spawn(loop, name)
         self._sending.start()
         return opened
 
@@ -105,6 +118,7 @@ class Deliver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sending.close()
+        await self.afterwards.close()
         if self._ledger_open:
             self._unwritten.add(self._with_deliveries(self._fresh.take()))
             try:
@@ -137,10 +151,18 @@ class Deliver:
         try:
             opened = await self._ledger.open(now_ms)
             waiting = await self._ledger.waiting(limit=WAITING_MAX)
+            await self._remember_handed_over(now_ms)
         except PlatformError as error:
             self._failed(error.sentence)
             return Opened(0, "", (), ()), None
         return opened, waiting
+
+    async def _remember_handed_over(self, now_ms: int) -> None:
+        """What providers took before a restart: they may still say what became of it, or must fall silent."""
+        for one in await self._ledger.handed_over(after_ms=now_ms - ASK_FOR_MS, limit=OUT_MAX):
+            contact = self._contacts.contact(one.notification.follower)
+            address = addresses(contact).get(one.channel, "") if contact is not None else ""
+            self.afterwards.sent(Out(one.notification, one.channel, address, one.provider_id, one.at_ms))
 
     def _take_up(self, opened: Opened, waiting: Sequence[Waiting]) -> None:
         """Go on where the ledger says we were."""
@@ -184,8 +206,10 @@ class Deliver:
         known = channel == APP or channel in self._sending.channels
         if not known or await self._follower_of(notification) != person:
             raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("deliver.receipt_unknown"))
-        proof = Receipt(notification, channel, ReceiptState(state), person, now_ms)
-        self.figures.receipts[channel, state] += 1
+        self._keep(Receipt(notification, channel, ReceiptState(state), person, now_ms))
+
+    def _keep(self, proof: Receipt) -> None:
+        self.figures.receipts[channel_of(proof.channel), proof.state.value] += 1
         self._fresh.add(Batch(receipts=(proof,)))
         self._arrived.set()
 
@@ -193,9 +217,12 @@ class Deliver:
         follower = self._performed.get(notification_id)
         if follower is not None:
             return follower
-        told = self._fresh.notification(notification_id) or self._unwritten.notification(notification_id)
-        told = told or await self._ledger.notification(notification_id)
+        told = await self._notification(notification_id)
         return told.follower if told is not None else ""
+
+    async def _notification(self, notification_id: str) -> Notification | None:
+        told = self._fresh.notification(notification_id) or self._unwritten.notification(notification_id)
+        return told or await self._ledger.notification(notification_id)
 
     # ---- questions -----------------------------------------------------------------------------------------
 
@@ -335,6 +362,7 @@ class Deliver:
         changes = self._hub.board.take(batch.alarms, fresh)
         self.figures.changed(changes)
         self._hub.tell_changes(changes, now_ms)
+        self.afterwards.changed(changes)
         for told in fresh:
             self._performed[told.id] = told.follower
         while len(self._performed) > PERFORMED_MAX:

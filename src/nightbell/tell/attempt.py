@@ -39,10 +39,11 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class ReceiptState(StrEnum):
-    """What a receipt proves. Neither says that somebody has it: that is an answer."""
+    """What a receipt proves. None says that somebody has it: that is an answer."""
 
     DELIVERED = "delivered"  # it reached the device
     SEEN = "seen"  # a person looked at it
+    FAILED = "failed"  # it did not arrive after all
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ Nothing that a GET does is an answer.
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final, Never, Protocol
+from typing import Final, Never, Protocol, runtime_checkable
 
 import msgspec
 
@@ -69,6 +69,7 @@ class CallbackAnswer(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
+@runtime_checkable
 class TakesCallbacks(Protocol):
     """A channel whose provider posts to us. Pure: it verifies, reads, and says what it means."""
 
@@ -77,6 +78,7 @@ class TakesCallbacks(Protocol):
         ...
 
 
+@runtime_checkable
 class Asks(Protocol):
     """A channel that can ask its provider what became of one message."""
 
@@ -90,6 +92,7 @@ class Asks(Protocol):
         ...
 
 
+@runtime_checkable
 class Listens(Protocol):
     """A channel that hears from its provider over a connection of ours, as long as we run."""
 
@@ -98,6 +101,7 @@ class Listens(Protocol):
         ...
 
 
+@runtime_checkable
 class Retracts(Protocol):
     """A channel that can take back what it sent, or make it fall silent."""
 

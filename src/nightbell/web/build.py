@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.config import OpenAPIConfig
 
 from nightbell.web.api.alarms import AlarmsApi
+from nightbell.web.api.channels import ChannelsApi
 from nightbell.web.api.follows import FollowsApi
 from nightbell.web.api.people import PeopleApi
 from nightbell.web.api.session import SessionApi
@@ -91,7 +92,7 @@ def _framework(house: House, pages: Pages) -> Litestar:
     )
 
 
-_API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi)
+_API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi, ChannelsApi)
 
 
 def _dependencies(house: House, pages: Pages) -> dict[str, Provide]:

@@ -19,6 +19,7 @@ from nightbell.follow.look import Look
 from nightbell.load.service import Admission
 from nightbell.publish.door import DoorHandler, DoorOffer
 from nightbell.publish.reading import Reading
+from nightbell.tell.callback import Callback, CallbackAnswer
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.conditions import Family
@@ -241,6 +242,10 @@ class Place(NamedTuple):
     mail: bool
 
 
+async def _no_channel(_name: str, _posted: Callback) -> CallbackAnswer:
+    return CallbackAnswer(404)
+
+
 class House(NamedTuple):
     """All that the web stands on."""
 
@@ -261,3 +266,4 @@ class House(NamedTuple):
     webhook_secret: Callable[[str], str]
     admission: Admission | None = None
     passwords_full_s: Callable[[], int] = int
+    callback: Callable[[str, Callback], Awaitable[CallbackAnswer]] = _no_channel

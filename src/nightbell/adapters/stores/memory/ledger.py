@@ -5,13 +5,14 @@ from nightbell.deliver.record import (
     Batch,
     Delivery,
     DeliveryState,
+    HandedOver,
     LedgerFault,
     Opened,
     Timeline,
     Told,
     Waiting,
 )
-from nightbell.tell.attempt import Attempt, Receipt
+from nightbell.tell.attempt import Attempt, AttemptResult, Receipt
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 
@@ -88,6 +89,18 @@ class MemoryLedger:
             (d for d in self._deliveries.values() if d.state is DeliveryState.WAITING), key=lambda d: d.due_ms
         )
         return [Waiting(d, self._notifications[d.notification]) for d in due[:limit]]
+
+    async def handed_over(self, *, after_ms: int, limit: int) -> list[HandedOver]:
+        """What providers took of open alarms, newest first."""
+        self._assert_open()
+        tries = sorted(self._attempts.values(), key=lambda attempt: -attempt.at_ms)
+        found = [
+            HandedOver(self._notifications[one.message], one.channel, one.provider_id, one.at_ms)
+            for one in tries
+            if one.result is AttemptResult.SENT and one.at_ms > after_ms
+        ]
+        is_open = {key for key, alarm in self._alarms.items() if alarm.state is not AlarmState.RESOLVED}
+        return [one for one in found if one.notification.alarm in is_open][:limit]
 
     async def notification(self, notification_id: str) -> Notification | None:
         """One notification."""

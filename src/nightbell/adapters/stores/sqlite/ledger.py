@@ -23,7 +23,16 @@ import structlog
 
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
 from nightbell.alarm.effects import AlarmView, Entry, Notification
-from nightbell.deliver.record import Batch, Delivery, LedgerFault, Opened, Timeline, Told, Waiting
+from nightbell.deliver.record import (
+    Batch,
+    Delivery,
+    HandedOver,
+    LedgerFault,
+    Opened,
+    Timeline,
+    Told,
+    Waiting,
+)
 from nightbell.load.again import AGAIN_S_MIN
 from nightbell.load.service import refusal
 from nightbell.tell.attempt import Attempt, Receipt
@@ -125,6 +134,11 @@ class SqliteLedger:
         """Deliveries that wait, earliest due first."""
         rows = await self._read("waiting", limit)
         return [_waiting(row) for row in rows]
+
+    async def handed_over(self, *, after_ms: int, limit: int) -> list[HandedOver]:
+        """What providers took of open alarms, newest first."""
+        rows = await self._read("handed_over", after_ms, limit)
+        return [_handed_over(row) for row in rows]
 
     async def notification(self, notification_id: str) -> Notification | None:
         """One notification."""
@@ -340,6 +354,14 @@ class SqliteLedger:
                 connection.execute("ROLLBACK")
             raise
         return len(over)
+
+
+def _handed_over(row: tuple[object, ...]) -> HandedOver:
+    """A joined row: the notification's columns first, then the way, what the provider calls it, and when."""
+    split = _NOTIFICATION_COLUMNS
+    told = _struct(Notification, row[:split])
+    way, provider_id, at_ms = row[split:]
+    return HandedOver(told, str(way), str(provider_id), int(str(at_ms)))
 
 
 def _waiting(row: tuple[object, ...]) -> Waiting:

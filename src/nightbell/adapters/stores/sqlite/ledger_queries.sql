@@ -93,6 +93,15 @@ WHERE d.state = 'waiting'
 ORDER BY d.due_ms
 LIMIT ?;
 
+-- name: handed_over
+SELECT n.*, t.channel, t.provider_id, t.at_ms
+FROM alarm AS a
+JOIN notification AS n ON n.alarm = a.id
+JOIN attempt AS t ON t.message = n.id
+WHERE a.state <> 'resolved' AND t.result = 'sent' AND t.at_ms > ?
+ORDER BY t.at_ms DESC
+LIMIT ?;
+
 -- name: entries_of_alarm
 SELECT * FROM entry WHERE alarm = ? ORDER BY number DESC LIMIT ?;
 

@@ -1,0 +1,326 @@
+"""What happens to a message after it was sent: what its provider says of it, and how it falls silent again.
+
+Rules:
+
+1. What became known is a receipt in the ledger; "I've got it" is an answer like any other, by the person to
+   whom the message went.
+2. An answer to what was told before the alarm grew is no answer to what it is now: it counts as seen.
+3. When somebody has the alarm or it is over, every channel that can is told to fall silent: calls are hung
+   up, apps stop insisting. A message that was on its way at that moment is taken back when it arrives.
+4. What is known twice, late or in another order does no harm.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from nightbell.alarm.effects import AlarmState, Notification
+from nightbell.alarm.part import urgency
+from nightbell.deliver.board import Board, Change
+from nightbell.tell.attempt import Receipt, ReceiptState
+from nightbell.tell.callback import (
+    Asks,
+    Callback,
+    CallbackAnswer,
+    Listens,
+    News,
+    NewsKind,
+    Retracts,
+    TakesCallbacks,
+)
+from nightbell.tell.channel import Channel
+from nightbell.tell.outcome import Refused, Sent
+from nightbell.words.clock import Clock
+from nightbell.words.errors import CallerError, PlatformError
+
+_log = structlog.get_logger(__name__)
+
+OUT_MAX: Final = 50_000
+"""Messages that are remembered while something may still become known of them; beyond, the oldest goes."""
+
+ASK_FOR_MS: Final = 3 * 60 * 60_000
+"""How long a provider is asked about one message: as long as Pushover goes on ringing at most."""
+
+ASKS_AT_ONCE: Final = 4
+RETRACTS_AT_ONCE: Final = 32
+RETRACT_TRIES: Final = 3
+RETRACT_AGAIN_S: Final = 0.5
+NEWS_MAX: Final = 10_000
+"""News that wait; a channel that hears more than this at once waits itself."""
+
+_ENDS: Final = frozenset({NewsKind.ANSWERED, NewsKind.PASSED_ON, NewsKind.FAILED, NewsKind.LOST})
+_RECEIPTS: Final = {
+    NewsKind.DELIVERED: ReceiptState.DELIVERED,
+    NewsKind.SEEN: ReceiptState.SEEN,
+    NewsKind.ANSWERED: ReceiptState.SEEN,
+    NewsKind.PASSED_ON: ReceiptState.SEEN,
+    NewsKind.FAILED: ReceiptState.FAILED,
+    NewsKind.LOST: ReceiptState.FAILED,
+}
+_QUIET: Final = frozenset({AlarmState.ANSWERED, AlarmState.RESOLVED})
+
+
+class Out(NamedTuple):
+    """A message that was handed over.
+
+    Attributes:
+        told: What it says.
+        way: By which way, as in its delivery.
+        address: Where it went.
+        provider_id: What the provider calls it.
+        sent_ms: When.
+    """
+
+    told: Notification
+    way: str
+    address: str
+    provider_id: str
+    sent_ms: int
+
+
+class _Known(NamedTuple):
+    """One of them, and what became known so far."""
+
+    out: Out
+    kinds: set[NewsKind]
+
+
+def channel_of(way: str) -> str:
+    """The channel of a way: what stands before the number of a further address."""
+    return way.partition(":")[0]
+
+
+class Voices(NamedTuple):
+    """What people said through a provider, handed on.
+
+    Attributes:
+        answered: A person has an alarm.
+        passed_on: A person asks for the next one to be called.
+        lost: A way of a person is dead, and why.
+        proven: A way of a person worked: what arrived there was told at this instant.
+    """
+
+    answered: Callable[[str, str], Awaitable[None]]
+    passed_on: Callable[[str, str], Awaitable[None]]
+    lost: Callable[[str, str, str], None]
+    proven: Callable[[str, str, NewsKind], None]
+
+
+async def _nobody(_alarm: str, _person: str) -> None:
+    """Nothing hears what people say."""
+
+
+DEAF: Final = Voices(_nobody, _nobody, lambda _person, _way, _reason: None, lambda _person, _way, _kind: None)
+"""For a house in which no channel brings an answer."""
+
+
+class Afterwards:
+    """All messages of which something may still become known.
+
+    Args:
+        channels: All ways out.
+        board: How each alarm stands.
+        clock: The time of day.
+        told: Finds a notification by its id; None if we never told such a thing.
+        keep: Keeps a receipt.
+        voices: Hands on what people said.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[Channel],
+        board: Board,
+        clock: Clock,
+        told: Callable[[str], Awaitable[Notification | None]],
+        keep: Callable[[Receipt], None],
+        voices: Voices,
+    ) -> None:
+        self._channels = {channel.name: channel for channel in channels}
+        self._board = board
+        self._clock = clock
+        self._told = told
+        self._keep = keep
+        self._voices = voices
+        self._out: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._of_alarm: dict[str, set[tuple[str, str]]] = {}
+        self._of_message: dict[tuple[str, str], str] = {}
+        self._slots = asyncio.Semaphore(RETRACTS_AT_ONCE)
+        self._news: asyncio.Queue[tuple[str, News]] = asyncio.Queue(NEWS_MAX)
+        self._retracting: set[asyncio.Task[None]] = set()
+
+    # ---- what goes out ------------------------------------------------------------------------------------
+
+    def sent(self, out: Out) -> None:
+        """A message was handed over; if nobody needs it any more by now, it is taken back."""
+        channel = self._channel(out.way)
+        if not isinstance(channel, Asks | TakesCallbacks | Listens | Retracts):
+            return
+        key = (out.told.id, out.way)
+        self._out[key] = _Known(out, set())
+        self._of_alarm.setdefault(out.told.alarm, set()).add(key)
+        self._of_message[out.told.id, channel.name] = out.way
+        if len(self._out) > OUT_MAX:
+            self._forget(next(iter(self._out)))
+        alarm = self._board.alarm(out.told.alarm)
+        if alarm is not None and alarm.state in _QUIET:
+            self._silence(out.told.alarm)
+
+    def changed(self, changes: Iterable[Change]) -> None:
+        """Alarms changed: what somebody has, or what is over, falls silent."""
+        for change in changes:
+            rang = change.before is not None and change.before.state not in _QUIET
+            if rang and change.after.state in _QUIET:
+                self._silence(change.after.id)
+
+    def _silence(self, alarm: str) -> None:
+        for key in tuple(self._of_alarm.get(alarm, ())):
+            out = self._out[key].out
+            channel = self._channel(out.way)
+            self._forget(key)
+            if isinstance(channel, Retracts):
+                task = asyncio.create_task(self._retract(channel, out), name=f"retract-{out.way}")
+                self._retracting.add(task)
+                task.add_done_callback(self._retracting.discard)
+
+    async def _retract(self, channel: Retracts, out: Out) -> None:
+        for tried in range(RETRACT_TRIES):
+            async with self._slots:
+                outcome = await channel.retract(out.told.id, out.provider_id, out.address)
+            if isinstance(outcome, Sent):
+                return
+            if isinstance(outcome, Refused) or tried + 1 == RETRACT_TRIES:
+                _log.warning("message.not_retracted", channel=out.way, reason=outcome.reason)
+                return
+            await asyncio.sleep(max(RETRACT_AGAIN_S, outcome.retry_after_ms / 1000))
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        known = self._out.pop(key, None)
+        if known is None:
+            return
+        message, way = key
+        alarm = known.out.told.alarm
+        keys = self._of_alarm[alarm]
+        keys.discard(key)
+        if not keys:
+            del self._of_alarm[alarm]
+        if self._of_message.get((message, channel_of(way))) == way:
+            del self._of_message[message, channel_of(way)]
+
+    # ---- what comes back ----------------------------------------------------------------------------------
+
+    async def callback(self, name: str, posted: Callback) -> CallbackAnswer:
+        """A provider posted to us: its channel says what that means, and it is taken before we answer.
+
+        Raises:
+            PlatformError: It could not be written down; the provider is to come again.
+        """
+        channel = self._channels.get(name)
+        if not isinstance(channel, TakesCallbacks):
+            return CallbackAnswer(404)
+        answer = channel.heard(posted)
+        for news in answer.news:
+            await self.take(name, news)
+        return answer
+
+    async def take(self, name: str, news: News) -> None:
+        """Take what became known of one message.
+
+        Raises:
+            PlatformError: It could not be written down.
+        """
+        way = self._of_message.get((news.message, name), name)
+        out = self._out.get((news.message, way))
+        told = out.out.told if out is not None else await self._told(news.message)
+        if told is None or (out is not None and news.kind in out.kinds):
+            return
+        person, now_ms = told.follower, self._clock.now_ms()
+        self._keep(Receipt(told.id, way, _RECEIPTS[news.kind], person, now_ms))
+        match news.kind:
+            case NewsKind.ANSWERED if not self._is_overtaken(told):
+                await self._say(self._voices.answered(told.alarm, person))
+            case NewsKind.PASSED_ON if not self._is_overtaken(told):
+                await self._say(self._voices.passed_on(told.alarm, person))
+            case NewsKind.LOST:
+                self._voices.lost(person, way, news.reason)
+            case _:
+                pass
+        if news.kind not in {NewsKind.FAILED, NewsKind.LOST}:
+            self._voices.proven(person, way, news.kind)
+        if out is not None:
+            out.kinds.add(news.kind)
+        if news.kind in _ENDS:
+            self._forget((told.id, way))
+
+    async def _say(self, saying: Awaitable[None]) -> None:
+        try:
+            await saying
+        except CallerError as error:
+            # It is over, or they may see nothing any more: nobody needs an answer.
+            _log.info("answer.too_late", code=error.code)
+
+    def _is_overtaken(self, told: Notification) -> bool:
+        """Whether something more urgent was told since, to the same person."""
+        newest = self._board.newest_told(told.alarm, told.follower)
+        return newest is not None and urgency(newest.condition, unseen=newest.unseen) > urgency(
+            told.condition, unseen=told.unseen
+        )
+
+    # ---- loops --------------------------------------------------------------------------------------------
+
+    def loops(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+        """What is to run as long as we do, each with its name."""
+        yield "deliver-news", self._take_news()
+        for name, channel in self._channels.items():
+            if isinstance(channel, Asks):
+                yield f"deliver-ask-{name}", self._ask_all(name, channel)
+            if isinstance(channel, Listens):
+                yield f"deliver-listen-{name}", self._listen(name, channel)
+
+    async def close(self) -> None:
+        """Let what is being taken back be taken back; no more than a moment is spent on it."""
+        if self._retracting:
+            await asyncio.wait(self._retracting, timeout=1)
+        for task in tuple(self._retracting):
+            task.cancel()
+        await asyncio.gather(*self._retracting, return_exceptions=True)
+
+    async def _take_news(self) -> None:
+        while True:
+            name, news = await self._news.get()
+            try:
+                await self.take(name, news)
+            except PlatformError as error:
+                _log.error("news.not_taken", channel=name, kind=news.kind, code=error.code)
+                await asyncio.sleep(1)
+                await self._news.put((name, news))
+
+    async def _listen(self, name: str, channel: Listens) -> None:
+        def heard(news: News) -> None:
+            try:
+                self._news.put_nowait((name, news))
+            except asyncio.QueueFull:
+                _log.error("news.left_out", channel=name, kind=news.kind)
+
+        await channel.listen(heard)
+
+    async def _ask_all(self, name: str, channel: Asks) -> None:
+        """Ask about everything that is out, round after round."""
+        while True:
+            await asyncio.sleep(channel.ask_every_ms / 1000)
+            now_ms = self._clock.now_ms()
+            mine = [known.out for known in self._out.values() if channel_of(known.out.way) == name]
+            for out in mine:
+                if now_ms - out.sent_ms > ASK_FOR_MS:
+                    self._forget((out.told.id, out.way))
+            for start in range(0, len(mine), ASKS_AT_ONCE):
+                some = mine[start : start + ASKS_AT_ONCE]
+                answers = await asyncio.gather(*(channel.ask(out.told.id, out.provider_id) for out in some))
+                for news in (news for answer in answers for news in answer):
+                    await self._news.put((name, news))
+
+    def _channel(self, way: str) -> Channel | None:
+        return self._channels.get(channel_of(way))
