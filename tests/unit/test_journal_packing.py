@@ -115,6 +115,6 @@ def test_each_fact_is_known_by_its_name_on_disk() -> None:
     names = {kind.__struct_config__.tag for kind in get_args(AnyFact)}
 
     assert names == {
-        "follow_set", "follow_ended", "answered", "answer_undone", "snoozed", "sensor_started",
-        "clock_learned", "sharer_added", "door_opened",
+        "follow_set", "follow_ended", "answered", "answer_undone", "passed_on", "watch_set", "snoozed",
+        "sensor_started", "clock_learned", "sharer_added", "door_opened",
     }  # fmt: skip

@@ -343,7 +343,7 @@ def test_two_platforms_cannot_write_one_journal(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     filled(tmp_path, range(1, 10))
     connection = sqlite3.connect(tmp_path / TODAY)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
 
     with pytest.raises(StoreFailedError) as refused:

@@ -32,7 +32,8 @@ from nightbell.tell.callback import (
     TakesCallbacks,
 )
 from nightbell.tell.channel import Channel
-from nightbell.tell.outcome import Refused, Sent
+from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
+from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.errors import CallerError, PlatformError
 
@@ -48,6 +49,7 @@ ASKS_AT_ONCE: Final = 4
 RETRACTS_AT_ONCE: Final = 32
 RETRACT_TRIES: Final = 3
 RETRACT_AGAIN_S: Final = 0.5
+LISTEN_AGAIN_S: Final = 5.0
 NEWS_MAX: Final = 10_000
 """News that wait; a channel that hears more than this at once waits itself."""
 
@@ -79,6 +81,22 @@ class Out(NamedTuple):
     address: str
     provider_id: str
     sent_ms: int
+
+
+async def _retracted(channel: Retracts, out: Out) -> Outcome:
+    try:
+        return await channel.retract(out.told.id, out.provider_id, out.address)
+    except Exception as error:  # noqa: BLE001 one message we fail on must not keep the others ringing
+        _log.error("channel.broken", channel=out.way, error=type(error).__name__)
+        return Unavailable(catalogue().say("deliver.try_broken"))
+
+
+async def _asked(name: str, channel: Asks, out: Out) -> tuple[News, ...]:
+    try:
+        return await channel.ask(out.told.id, out.provider_id)
+    except Exception as error:  # noqa: BLE001 one message we fail on must not stop the questions about others
+        _log.error("channel.broken", channel=name, error=type(error).__name__)
+        return ()
 
 
 class _Known(NamedTuple):
@@ -149,7 +167,7 @@ class Afterwards:
         self._of_alarm: dict[str, set[tuple[str, str]]] = {}
         self._of_message: dict[tuple[str, str], str] = {}
         self._slots = asyncio.Semaphore(RETRACTS_AT_ONCE)
-        self._news: asyncio.Queue[tuple[str, News]] = asyncio.Queue(NEWS_MAX)
+        self._news: asyncio.Queue[tuple[str, News]] = asyncio.Queue(maxsize=NEWS_MAX)
         self._retracting: set[asyncio.Task[None]] = set()
 
     # ---- what goes out ------------------------------------------------------------------------------------
@@ -189,7 +207,7 @@ class Afterwards:
     async def _retract(self, channel: Retracts, out: Out) -> None:
         for tried in range(RETRACT_TRIES):
             async with self._slots:
-                outcome = await channel.retract(out.told.id, out.provider_id, out.address)
+                outcome = await _retracted(channel, out)
             if isinstance(outcome, Sent):
                 return
             if isinstance(outcome, Refused) or tried + 1 == RETRACT_TRIES:
@@ -305,7 +323,12 @@ class Afterwards:
             except asyncio.QueueFull:
                 _log.error("news.left_out", channel=name, kind=news.kind)
 
-        await channel.listen(heard)
+        while True:
+            try:
+                await channel.listen(heard)
+            except Exception as error:  # noqa: BLE001 a channel we fail on must not take the bell with it
+                _log.error("channel.broken", channel=name, error=type(error).__name__)
+                await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _ask_all(self, name: str, channel: Asks) -> None:
         """Ask about everything that is out, round after round."""
@@ -318,7 +341,7 @@ class Afterwards:
                     self._forget((out.told.id, out.way))
             for start in range(0, len(mine), ASKS_AT_ONCE):
                 some = mine[start : start + ASKS_AT_ONCE]
-                answers = await asyncio.gather(*(channel.ask(out.told.id, out.provider_id) for out in some))
+                answers = await asyncio.gather(*(_asked(name, channel, out) for out in some))
                 for news in (news for answer in answers for news in answer):
                     await self._news.put((name, news))
 
