@@ -34,8 +34,8 @@ LARGE_BYTES: Final = 1 << 20
 
 
 LOCK_S: Final = 0.001
-"""How long a thread waits for Python's lock at most. Python's own is 5 ms, and the journal's thread takes it a
-dozen times a commit: on a busy machine commits took twice as long (docs/performance.md)."""
+"""How long a thread waits for Python's lock at most. Python's own is 5 ms, and the journal's thread takes it
+a dozen times a commit: on a busy machine commits took twice as long (docs/performance.md)."""
 
 
 def share_the_lock() -> None:
