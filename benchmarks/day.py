@@ -27,7 +27,7 @@ from benchmarks.size import RATE, Measured, Say, Size
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.app.logs import set_up_logs
 from nightbell.app.platform import Platform
-from nightbell.app.running import keeping_what_is_loaded
+from nightbell.app.running import keeping_what_is_loaded, share_the_lock
 from nightbell.app.settings import load
 from nightbell.history.open_block import OpenBlock
 from nightbell.history.ports import ClosedBlock, Flush, HistoryState
@@ -152,6 +152,7 @@ async def serve(folder: Path, sharers: int, day_ms: int, seconds: float) -> None
     settings = load(folder, {}, chosen={"listen": "127.0.0.1:0", "canary": False})
     set_up_logs(settings)
     platform = Platform(folder, settings, tls=None)
+    share_the_lock()
     with keeping_what_is_loaded():
         await platform.start()
     told, over = asyncio.Event(), asyncio.Event()

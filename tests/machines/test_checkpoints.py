@@ -9,8 +9,8 @@ import pytest
 from nightbell.adapters.stores.memory.journal import MemoryJournalStore
 from nightbell.alarm.effects import AlarmState, Effects
 from nightbell.alarm.fold import AlarmFold
-from nightbell.alarm.service import Evaluation
-from nightbell.journal.group import Group
+from nightbell.alarm.service import LONG_REPLAY, Evaluation
+from nightbell.journal.group import Group, no_readings
 from nightbell.journal.service import Journal
 from nightbell.publish.reading import Reading
 from nightbell.words.clock import ManualClock
@@ -221,3 +221,30 @@ async def test_an_alarm_of_which_the_journal_knows_a_newer_number_brings_no_old_
     assert evaluation.reconcile([lost], scene.now_ms) == []
     newer = msgspec.structs.replace(lost, measured_ms=view.measured_ms + 1, level=48)
     assert [one.level for one in evaluation.reconcile([newer], scene.now_ms)] == [48]
+
+
+class Journaled:
+    """A journal of so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    def replay(self, after_seq: int) -> Iterator[Group]:
+        for seq in range(after_seq + 1, self.seconds + 1):
+            at_ms = START_MS + 1000 * seq
+            yield Group(seq, at_ms, (), no_readings(), at_ms)
+
+
+async def test_a_start_that_had_much_to_replay_leaves_less_to_the_next_one_soon() -> None:
+    kept = Kept()
+    evaluation = Evaluation(Ledger(), kept)
+    await evaluation.load(written_seq=0)
+
+    await evaluation.start(Journaled(LONG_REPLAY))
+    async with asyncio.timeout(20):
+        while kept.dumped is None:
+            await asyncio.sleep(0.05)
+    await evaluation.close()
+
+    again = Evaluation(Ledger(), kept)
+    assert await again.load(written_seq=0) == LONG_REPLAY

@@ -31,6 +31,11 @@ PAUSE_S: Final = 0.1
 CHECKPOINT_EVERY_S: Final = 60.0
 """Source: alarm-engine practice; a start then replays a minute of journal at most."""
 
+CHECKPOINT_SOON_S: Final = 0.5
+LONG_REPLAY: Final = 5_000
+"""A start that replayed so many groups (a tenth of a second) keeps a checkpoint soon: a platform that is
+killed again and again must not have more to replay each time."""
+
 CHECKPOINT_EVERY_S_MAX: Final = 600.0
 """Ten minutes of a million sharers are two million readings: some seconds of replay."""
 
@@ -139,14 +144,17 @@ class Evaluation:
                 self._take([Group(0, 0, some_facts, no_readings(), 0)])
                 await asyncio.sleep(0)
         some: list[Group] = []
-        for group in journal.replay(self._fold.upto_seq):
+        before_seq = self._fold.upto_seq
+        for group in journal.replay(before_seq):
             some.append(group)
             if len(some) == REPLAY_GROUPS:
                 self._take(some)
                 some = []
                 await asyncio.sleep(0)
         self._take(some)
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._keep_checkpoints())]
+        long = self._fold.upto_seq - before_seq >= LONG_REPLAY
+        first_s = CHECKPOINT_SOON_S if long else CHECKPOINT_EVERY_S
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._keep_checkpoints(first_s))]
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
@@ -273,8 +281,8 @@ class Evaluation:
             self._told_seq = max(self._told_seq, effects.upto_seq)
             self._taker.tell(effects)
 
-    async def _keep_checkpoints(self) -> None:
-        await asyncio.sleep(CHECKPOINT_EVERY_S)
+    async def _keep_checkpoints(self, first_s: float) -> None:
+        await asyncio.sleep(first_s)
         while True:
             kept = await self.keep_checkpoint()
             await asyncio.sleep(self._checkpoint_every_s if kept else CHECKPOINT_AGAIN_S)
