@@ -152,7 +152,9 @@ def test_what_looks_like_a_get_is_never_an_answer(name: str) -> None:
 @every_callback
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 @given(data=st.data())
-def test_whatever_is_posted_it_does_not_raise_and_without_proof_it_means_nothing(name: str, data: st.DataObject) -> None:
+def test_whatever_is_posted_it_does_not_raise_and_without_proof_it_means_nothing(
+    name: str, data: st.DataObject
+) -> None:
     case = CALLBACKS[name]()
     genuine = data.draw(st.sampled_from([genuine.callback for genuine in case.genuine()]))
     parts = urlsplit(genuine.url)
@@ -177,6 +179,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[AskCase]:
     case = await ASKS[request.param]()
     yield case
     await case.close()
+    await case.stop()
     assert not case.wrong()
 
 
@@ -191,7 +194,7 @@ async def test_a_question_is_answered_with_what_the_provider_knows(ask: AskCase)
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in (Fault.NONE, Fault.SLOW)])
 async def test_a_question_that_fails_is_no_news(ask: AskCase, fault: Fault) -> None:
     if fault is Fault.GONE:
-        await ask.close()
+        await ask.stop()
     ask.fail(fault)
 
     async with asyncio.timeout(PATIENCE_S):
@@ -212,6 +215,7 @@ async def retract(request: pytest.FixtureRequest) -> AsyncIterator[RetractCase]:
     case = await RETRACTS[request.param]()
     yield case
     await case.close()
+    await case.stop()
     assert not case.wrong()
 
 
@@ -243,7 +247,7 @@ async def test_what_is_taken_back_falls_silent_and_twice_is_no_harm(retract: Ret
 )
 async def test_taking_back_ends_in_the_right_word(retract: RetractCase, fault: Fault, kind: type) -> None:
     if fault is Fault.GONE:
-        await retract.close()
+        await retract.stop()
     retract.fail(fault)
 
     async with asyncio.timeout(PATIENCE_S):
