@@ -67,14 +67,14 @@ class Twilio(Section):
         pattern=r"^(\+[1-9][0-9]{6,14})?$",
         description="Number that calls come from. Calls need public_url as well. Empty: no calls.",
     )
-    sms_per_s: float = Field(
+    sms_per_s: Whole = Field(
         default=1,
-        gt=0,
+        ge=1,
         le=1_000,
         description="SMS a second that your number may send: 1 for a US long code, 100 for a short code.",
     )
-    calls_per_s: float = Field(
-        default=1, gt=0, le=100, description="Calls a second that Twilio lets you begin."
+    calls_per_s: Whole = Field(
+        default=1, ge=1, le=100, description="Calls a second that Twilio lets you begin."
     )
     notices_voicemail: bool = Field(
         default=False, description="Let Twilio listen whether voicemail took the call. It costs extra."
