@@ -21,7 +21,7 @@ from nightbell.tell.callback import CallbackAnswer, NewsKind
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, ManualClock
-from tests.contracts.callbacks_twilio import BEN, MESSAGE, PUBLIC, settings
+from tests.contracts.callbacks_twilio import BEN, MESSAGE, PUBLIC, Nobody, settings
 from tests.simulators.cast import NOW_MS
 from tests.simulators.twilio_server import (
     ACCOUNT,
@@ -32,6 +32,7 @@ from tests.simulators.twilio_server import (
     TOKEN,
     TwilioServer,
     check_twiml,
+    signed,
 )
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
@@ -329,6 +330,28 @@ async def test_a_wrong_key_gets_one_more_chance(line: Line) -> None:
     assert "Press 1" in said(first)
     assert "Press 1" not in said(wrong)
     assert check_twiml(wrong.body.decode()).find("Hangup") is not None
+
+
+@pytest.mark.parametrize(
+    ("part", "fields", "status"),
+    [
+        ("key", {}, 400),  # as a GET would look, and signed all the same
+        ("end", {}, 400),
+        ("key", {"Digits": " 1"}, 200),
+        ("key", {"Digits": "11"}, 200),
+        ("key", {"digits": "1"}, 200),
+        ("status", {"Digits": "1", "CallStatus": "completed"}, 204),
+        ("nonsense", {"Digits": "1"}, 400),
+    ],
+)
+def test_nothing_but_the_key_is_an_answer(part: str, fields: dict[str, str], status: int) -> None:
+    channel = VoiceChannel(Nobody(), settings())
+    url = f"{PUBLIC}/v1/channels/voice?message={MESSAGE.id}&part={part}"
+
+    answer = channel.heard(signed(url, fields))
+
+    assert answer.status == status
+    assert not {NewsKind.ANSWERED, NewsKind.PASSED_ON} & set(kinds(answer))
 
 
 async def test_voicemail_that_takes_the_call_is_never_an_answer(line: Line) -> None:
