@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightbell.adapters.channels.twilio.address import is_address
-from nightbell.adapters.channels.twilio.settings import TwilioSettings
 from nightbell.adapters.channels.twilio.signature import is_genuine, signature
 from nightbell.adapters.channels.twilio.sms import SmsChannel
-from nightbell.adapters.channels.twilio.voice import VoiceChannel, why_not_offered
+from nightbell.adapters.channels.twilio.voice import VoiceChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxOriginClient
-from nightbell.app.channels import Channels
-from nightbell.app.settings import SettingsError, load
 from nightbell.tell.callback import CallbackAnswer, NewsKind
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
@@ -200,21 +196,6 @@ async def test_where_twilio_cannot_reach_us_texts_go_out_and_are_asked_for(
     assert "StatusCallback" not in line.server.messages[sid]
     assert before == ()
     assert [news.kind for news in after] == [NewsKind.DELIVERED]
-
-
-def test_without_a_way_back_no_calls_are_offered_and_it_is_said_why() -> None:
-    whole = settings()
-    for lacking in (
-        {"public_url": ""},
-        {"public_url": "https://my_bell.example.test"},
-        {"auth_token": "", "api_key_sid": API_KEY},
-    ):
-        without = msgspec.structs.replace(whole, **lacking)
-        assert not without.makes_calls
-        assert "public_url" in why_not_offered(without)
-    assert whole.makes_calls
-    assert why_not_offered(whole) == ""
-    assert why_not_offered(msgspec.structs.replace(whole, voice_from="")) == ""
 
 
 async def test_delivered_stays_so_whatever_comes_after_it(line: Line) -> None:
@@ -433,13 +414,6 @@ async def test_the_account_is_proved_without_telling_anybody(line: Line) -> None
     assert line.server.messages == line.server.calls == {}
 
 
-def test_secrets_and_numbers_do_not_show() -> None:
-    shown = repr(settings())
-
-    assert TOKEN not in shown
-    assert SMS_FROM not in shown
-
-
 async def test_a_caller_who_breaks_off_while_a_call_is_made_leaves_the_line_usable(line: Line) -> None:
     sending = [asyncio.create_task(sent(line.voice())) for _ in range(4)]
     await asyncio.sleep(0)
@@ -448,55 +422,3 @@ async def test_a_caller_who_breaks_off_while_a_call_is_made_leaves_the_line_usab
     await asyncio.gather(*sending, return_exceptions=True)
 
     assert await sent(line.voice())
-
-
-def chosen(folder: Path, text: str) -> Channels:
-    (folder / "settings.toml").write_text(text, encoding="utf-8")
-    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda person: person)
-
-
-ACCOUNT_LINES = f'[twilio]\naccount_sid = "{ACCOUNT}"\nauth_token = "t"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("", {"webhook"}),
-        (f'{ACCOUNT_LINES}sms_from = "{SMS_FROM}"', {"webhook", "sms"}),
-        (f'{ACCOUNT_LINES}voice_from = "{SMS_FROM}"', {"webhook"}),
-        (f'public_url = "{PUBLIC}"\n{ACCOUNT_LINES}voice_from = "{SMS_FROM}"', {"webhook", "voice"}),
-        (f'{ACCOUNT_LINES}messaging_service_sid = "{SERVICE}"\nsms_per_s = 100', {"webhook", "sms"}),
-    ],
-)
-async def test_what_is_set_up_is_offered(tmp_path: Path, text: str, names: set[str]) -> None:
-    channels = chosen(tmp_path, text)
-    await channels.close()
-
-    assert {channel.name for channel in channels.all} == names
-    for channel in channels.all:
-        if channel.name == "sms":
-            assert channel.checklist.at_most_per_s == (100 if "per_s" in text else 1)
-        if channel.name == "voice":
-            assert channel.checklist.may_wake
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        (f'[twilio]\nsms_from = "{SMS_FROM}"', "account_sid"),
-        (f'[twilio]\naccount_sid = "{ACCOUNT}"', "auth_token"),
-        (f'{ACCOUNT_LINES}api_key_sid = "{API_KEY}"', "api_key_secret"),
-        (f'{ACCOUNT_LINES}sms_from = "{SMS_FROM}"\nmessaging_service_sid = "{SERVICE}"', "exclude"),
-        ('[twilio]\naccount_sid = "AC1"', "account_sid"),
-        (f'{ACCOUNT_LINES}voice_from = "911"', "voice_from"),
-        (f"{ACCOUNT_LINES}sms_per_s = 0", "sms_per_s"),
-    ],
-)
-def test_settings_that_cannot_work_are_said_at_the_start(tmp_path: Path, text: str, part: str) -> None:
-    with pytest.raises(SettingsError, match=part):
-        chosen(tmp_path, text)
-
-
-def test_the_settings_of_the_struct_have_their_defaults() -> None:
-    assert not TwilioSettings(account_sid=ACCOUNT).sends_sms
-    assert not TwilioSettings(account_sid=ACCOUNT).makes_calls

@@ -191,6 +191,13 @@ def known() -> Iterator[Known]:
             yield Known(key=f"{table}.{name}", field=field, secret=field.annotation is SecretStr)
 
 
+def holds_secret(settings: Settings) -> bool:
+    """Whether any secret is set: then their files are nobody else's to read."""
+    tables = [getattr(settings, name) for name in sections()]
+    values = [value for table in tables for _, value in table]
+    return any(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+
+
 class Loaded(NamedTuple):
     """Settings, and the very bytes of the file they were read from; None if there was none."""
 
