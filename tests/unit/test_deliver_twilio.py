@@ -402,12 +402,15 @@ async def test_what_is_no_call_is_not_hung_up(line: Line) -> None:
 async def test_the_account_is_proved_without_telling_anybody(line: Line) -> None:
     good = await line.sms().prove()
     bad = await line.voice(auth_token="wrong").prove()
+    unfit = await line.sms(public_url="https://my_bell.example.test").prove()
+    nowhere = await line.sms(public_url="").prove()
     line.server.account_status = "suspended"
     suspended = await line.sms().prove()
     await line.server.stop()
     gone = await line.sms().prove()
 
-    assert good == ""
+    assert good == nowhere == ""
+    assert "public_url" in unfit
     assert "did not let us in" in bad
     assert "not active" in suspended
     assert gone == "The machine can not be reached."

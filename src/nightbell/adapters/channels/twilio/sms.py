@@ -78,8 +78,9 @@ class SmsChannel:
         return () if text is None else news_of(message, text.status, text.error_code or 0)
 
     async def prove(self) -> str:
-        """What is wrong with the account, and what to do; empty if nothing is."""
-        return await self._api.prove()
+        """What is wrong with the account or our address, and what to do; empty if nothing is."""
+        unfit = self._settings.public_url and self._settings.auth_token and not self._settings.callback_root
+        return await self._api.prove() or (catalogue().say("deliver.twilio_public_url") if unfit else "")
 
 
 def news_of(message: str, status: str, code: int) -> tuple[News, ...]:
