@@ -1,13 +1,16 @@
 """The registry of channels: one line for each. One without its settings is left out, and the app says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from nightbell.adapters.channels.email import letter as email
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
+from nightbell.adapters.channels.webhook import address as webhook
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient
 from nightbell.app.settings import Settings
-from nightbell.tell.channel import Channel
+from nightbell.tell.channel import Channel, Checklist
 from nightbell.words.clock import Clock
 
 
@@ -29,6 +32,13 @@ def mail_channel(settings: Settings) -> EmailChannel | None:
     )
 
 
+FITS: Final[Mapping[str, Callable[[str], bool]]] = {
+    EmailChannel.name: email.is_address,
+    WebhookChannel.name: webhook.is_address,
+}
+"""What an address of each channel looks like: whoever saves one asks. One line for each channel."""
+
+
 class Channels:
     """The channels that can work with these settings.
 
@@ -42,8 +52,18 @@ class Channels:
         private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
         self._mail = mail_channel(settings)
-        webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
-        self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
+        hook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
+        self.all: list[Channel] = [hook] if self._mail is None else [self._mail, hook]
+
+    @property
+    def fits(self) -> dict[str, Callable[[str], bool]]:
+        """What an address of each channel that works looks like."""
+        return {channel.name: FITS[channel.name] for channel in self.all}
+
+    @property
+    def good_for(self) -> dict[str, Checklist]:
+        """What each channel that works is and is not good for."""
+        return {channel.name: channel.checklist for channel in self.all}
 
     async def close(self) -> None:
         """Close what they hold open."""

@@ -9,12 +9,13 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from nightbell.account.way import ProvenBy
 from nightbell.alarm.effects import AlarmView, Effects, Notification
 from nightbell.deliver.figures import DeliverFigures
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.intake import Intake
-from nightbell.deliver.outbox import deliveries_of, settled
-from nightbell.deliver.ports import Contacts, Ledger
+from nightbell.deliver.outbox import deliveries_of, key_of, settled, told_by
+from nightbell.deliver.ports import Contacts, Ledger, Unheard, WayNews
 from nightbell.deliver.record import APP, Batch, Delivery, DeliveryState, Opened, Timeline, Waiting
 from nightbell.deliver.sending import Sending
 from nightbell.deliver.settings import DeliverHealth, DeliverSettings
@@ -50,6 +51,7 @@ class Deliver:
         clock: Clock,
         settings: DeliverSettings | None = None,
         canary: Callable[[int], bool] = lambda _: False,
+        way_news: WayNews | None = None,
     ) -> None:
         self._ledger = ledger
         self._hub = hub
@@ -57,10 +59,12 @@ class Deliver:
         self._clock = clock
         self._settings = settings or DeliverSettings()
         self.figures = DeliverFigures([APP, *(channel.name for channel in channels)], canary)
+        self._way_news = way_news or Unheard()
         self._sending = Sending(
             channels=channels,
             board=hub.board,
             contacts=contacts,
+            way_news=self._way_news,
             clock=clock,
             settings=self._settings,
             record=self._record,
@@ -177,14 +181,20 @@ class Deliver:
     ) -> None:
         """Keep the proof that a notification arrived or was seen; the first of each kind counts.
 
+        Through a channel it proves that way of the person too: `notification` is then the id of the message,
+        which names the way.
+
         Raises:
             CallerError: `NOT_FOUND`: this person was not told such a thing.
             PlatformError: `NOT_DURABLE`: the ledger can not be read to find out.
         """
         known = channel == APP or channel in self._sending.channels
+        notification, number = told_by(notification)
         if not known or await self._follower_of(notification) != person:
             raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("deliver.receipt_unknown"))
-        proof = Receipt(notification, channel, ReceiptState(state), person, now_ms)
+        if channel != APP:
+            self._way_news.proven(person, channel, number, ProvenBy(state), now_ms)
+        proof = Receipt(notification, key_of(channel, number), ReceiptState(state), person, now_ms)
         self.figures.receipts[channel, state] += 1
         self._fresh.add(Batch(receipts=(proof,)))
         self._arrived.set()

@@ -7,6 +7,7 @@ import msgspec
 
 from nightbell.alarm.alarm import UNDO_MS
 from nightbell.alarm.effects import AlarmState, AlarmView, Entry, EntryKind
+from nightbell.deliver.outbox import FIRST, channel_of, number_of
 from nightbell.deliver.record import APP, Delivery, DeliveryState, Told
 from nightbell.tell.attempt import ReceiptState
 from nightbell.web.show.times import clock_text, iso_text
@@ -223,8 +224,16 @@ def story_entry(entry: Entry, reader: Reader) -> StoryEntry:
     )
 
 
+def _way_text(key: str, reader: Reader) -> str:
+    """What a way is called: its channel, and a second one and more with its number."""
+    name = f"page.channel_{channel_of(key)}"
+    channel = reader.words.say(name) if reader.words.has(name) else channel_of(key)
+    number = number_of(key)
+    return channel if number == FIRST else f"{channel} {number}"
+
+
 def _sent_step(delivery: Delivery, reader: Reader) -> Step:
-    channel = reader.words.say(f"page.channel_{delivery.channel}")
+    channel = _way_text(delivery.channel, reader)
     match delivery.state:
         case DeliveryState.SENT:
             return Step(reader.words.say("page.step_sent", channel=channel), done=True, wrong=False)
