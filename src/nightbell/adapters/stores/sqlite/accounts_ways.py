@@ -81,9 +81,7 @@ def _write(connection: sqlite3.Connection, change: WayChange, seal: ContactSeal)
         " lost_why = excluded.lost_why",
         (_row(one, seal) for one in change.ways),
     )
-    connection.executemany(
-        "DELETE FROM way WHERE person = ? AND channel = ? AND number = ?", change.dropped
-    )
+    connection.executemany("DELETE FROM way WHERE person = ? AND channel = ? AND number = ?", change.dropped)
 
 
 def _row(stored: StoredWay, seal: ContactSeal) -> tuple[str | int, ...]:

@@ -181,9 +181,7 @@ _PLAIN: Final = (
 )
 
 
-def _sealed_rows(
-    rows: Sequence[tuple[int, str, str, str]], seal: ContactSeal
-) -> list[tuple[str, str, int]]:
+def _sealed_rows(rows: Sequence[tuple[int, str, str, str]], seal: ContactSeal) -> list[tuple[str, str, int]]:
     return [
         (
             email if is_sealed(email) else seal.sealed(email, bound_to(person, EMAIL)),
