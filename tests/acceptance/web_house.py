@@ -152,7 +152,7 @@ class WebHouse:
         )
         self.later.deliver = self.deliver
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
-        self.place = Place(public_url=public_url, tls=tls, channels=GOOD_FOR)
+        self.place = Place(public_url=public_url, tls=tls, channels=dict(GOOD_FOR))
         self.app = self._app()
 
     def _refresh(self, number: int) -> None:

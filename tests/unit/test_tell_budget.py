@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightbell.adapters.probe.http import HttpProbe
-from nightbell.deliver.record import Delivery, DeliveryState
 from nightbell.deliver.ports import Unheard
+from nightbell.deliver.record import Delivery, DeliveryState
 from nightbell.deliver.sending import Sending
 from nightbell.deliver.settings import DeliverSettings
 from nightbell.tell.budget import FLOOR_PER_S, KEPT_S, RATIO, RetryBudget

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from nightbell.account.person import Person
-from nightbell.account.ports import StoredWay, WayChange, WayStore
+from nightbell.account.ports import PackedWays, StoredWay, WayChange, WayStore
 from nightbell.account.way import (
     EMAIL,
     FIRST,
@@ -74,6 +74,13 @@ class Ways:
         self._book = WayBook(store.opened)
         self._changing = asyncio.Lock()
         self._unwritten: dict[tuple[str, str, int], None] = {}
+        self._reading: asyncio.Future[PackedWays] | None = None
+
+    def read(self) -> None:
+        """Begin to read what is stored; `start` then takes it over."""
+        self._reading = asyncio.ensure_future(self._store.load())
+        # Where a start fails before it waits for this, that failure is what people hear of.
+        self._reading.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def start(self) -> None:
         """Take everything over.
@@ -81,7 +88,8 @@ class Ways:
         Raises:
             PlatformError: It cannot be read.
         """
-        self._book.load(await self._store.load())
+        self._book.load(await (self._reading or self._store.load()))
+        self._reading = None
 
     def __len__(self) -> int:
         return len(self._book)

@@ -212,6 +212,7 @@ class Platform:
         await self._control.start()
         await self._file.start()
         await self.accounts.read()
+        self.ways.read()
         self.follows.read()  # in the file's own thread, while we take over what is read already
         await self.accounts.start()
         await self.ways.start()

@@ -1,7 +1,7 @@
 """A lane: what waits to be sent through one channel. Pure: it neither sends nor asks for the time.
 
-One notification waits for each (alarm, follow, way): a newer one takes the older one's place in the queue, so a
-channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to
+One notification waits for each (alarm, follow, way): a newer one takes the older one's place in the queue, so
+a channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to
 the end of the queue again and again. Urgent ones go before the others, and the most urgent condition first.
 """
 

@@ -11,8 +11,8 @@ from nightbell.web.asking import AnyRequest, Asking, InHouse
 from nightbell.web.gather import nothing_here
 from nightbell.web.pages.frame import Page, asking_by_form, asking_of, frame_of, go_to, page
 from nightbell.web.pages.home import is_number
-from nightbell.web.pages.ways import settings_page
 from nightbell.web.pages.views import follower_views, following_views, look_views
+from nightbell.web.pages.ways import settings_page
 from nightbell.web.ports import House
 from nightbell.web.render import InPages, Pages
 from nightbell.web.show.follows import invitation_link
