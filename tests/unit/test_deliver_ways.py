@@ -1,4 +1,4 @@
-"""One notification goes to each way of a person, each with a life of its own, and that says something of it."""
+"""One notification goes to each way of a person, each of which has a life of its own and is learned about."""
 
 from collections.abc import AsyncIterator
 

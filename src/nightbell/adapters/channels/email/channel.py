@@ -24,8 +24,8 @@ from nightbell.words.catalogue import catalogue
 
 _PERMANENT: Final = 500
 _NOBODY_THERE: Final = re.compile(r"^\d{3}[ -]5\.1\.(?:1|2|3|6|10)\b")
-"""No such mailbox, host or form of address; moved; takes no mail (RFC 3463, 3.2; RFC 7505). A full mailbox or a
-policy is no reason to give an address up, and what is said without such a code is taken for that."""
+"""No such mailbox, host or form of address; moved; takes no mail (RFC 3463, 3.2; RFC 7505). A full mailbox or
+a policy is no reason to give an address up, and what is said without such a code is taken for that."""
 
 
 def _reply(code: int, text: bytes | str) -> str:
