@@ -7,10 +7,15 @@ from typing import Final
 import pytest
 
 from nightbell.account.way import ProvenBy
+from nightbell.deliver.record import Delivery, DeliveryState, Told
+from nightbell.web.show.alarms import Reader, told_line
 from nightbell.web.show.ways import shortened, typed_address
+from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import ManualClock
 from nightbell.words.errors import ErrorCode
+from nightbell.words.glucose import Unit
 from tests.acceptance.web_house import FITS, GOOD_FOR, People, WebHouse, open_web_house
+from tests.simulators.cast import alarm_view, ring
 
 NOW_MS: Final = 1_795_345_200_000
 PHONE: Final = "+351912345678"
@@ -164,6 +169,34 @@ async def test_the_page_says_of_each_way_what_it_is_worth(house: WebHouse, peopl
     assert "We do not know yet if it reaches you." in items["New"]
     assert "we can not tell if a message reached you" in items["E-mail</strong>"]
     assert "E-mail is a record." in items["E-mail</strong>"]
+
+
+async def test_a_lost_way_is_said_on_the_first_page(house: WebHouse, people: People) -> None:
+    await house.ways.add(person_id=people.ben.id, channel="sms", address=PHONE, label="Bed", now_ms=NOW_MS)
+    async with house.client(cookie=await house.grant(people.ben)) as client:
+        before = (await client.get("/")).text
+        house.ways.lost(people.ben.id, "sms", 1, PHONE, NOW_MS)
+        after = (await client.get("/")).text
+
+    assert "does not reach you" not in before
+    assert "Text message: Bed does not reach you any more." in after
+
+
+def test_the_story_of_an_alarm_names_each_way_and_says_why_one_was_not_taken() -> None:
+    reader = Reader("", Unit.MGDL, "UTC", catalogue(), str, NOW_MS)
+    deliveries = tuple(
+        Delivery(ring().id, key, DeliveryState.REFUSED, 1, NOW_MS, "refused")
+        for key in ("sms", "sms:2", "pigeon")
+    )
+
+    line = told_line(Told(ring(), deliveries, (), ()), alarm_view(), reader)
+
+    why = "The address did not take it. Please check the address."
+    assert [step.text for step in line.steps[:3]] == [
+        f"Not sent, text message: {why}",
+        f"Not sent, text message 2: {why}",
+        f"Not sent, pigeon: {why}",
+    ]
 
 
 async def test_only_channels_that_are_set_up_are_offered_and_the_others_are_named(

@@ -7,7 +7,7 @@ import msgspec
 
 from nightbell.alarm.alarm import UNDO_MS
 from nightbell.alarm.effects import AlarmState, AlarmView, Entry, EntryKind
-from nightbell.deliver.outbox import FIRST, channel_of, number_of
+from nightbell.deliver.outbox import FIRST, channel_of, number_of, reason_sentence
 from nightbell.deliver.record import APP, Delivery, DeliveryState, Told
 from nightbell.tell.attempt import ReceiptState
 from nightbell.web.show.times import clock_text, iso_text
@@ -240,8 +240,7 @@ def _sent_step(delivery: Delivery, reader: Reader) -> Step:
         case DeliveryState.WAITING:
             return Step(reader.words.say("page.step_waiting", channel=channel), done=False, wrong=False)
         case _:
-            key = f"delivery.{delivery.reason}"
-            reason = reader.words.say(key) if reader.words.has(key) else delivery.state.value
+            reason = reason_sentence(delivery.reason, reader.words) or delivery.state.value
             text = reader.words.say("page.step_failed", channel=channel, reason=reason)
             return Step(text, done=False, wrong=delivery.channel != APP)
 
