@@ -69,6 +69,8 @@ ROUTES: Final = {
     ("POST", "/sensor"): Try("mine", {"minutes": "30"}),
     ("GET", "/settings"): Try("mine"),
     ("POST", "/settings"): Try("mine", {"unit": "mg/dL"}),
+    ("POST", "/settings/ways"): Try("mine", {"channel": "sms", "address": "+351912345678"}),
+    ("POST", "/settings/ways/remove"): Try("mine", {"channel": "sms", "number": "9"}),
     ("GET", "/sign-in"): Try("anyone"),
     ("POST", "/sign-in"): Try("anyone", {"name": "nobody", "password": "wrong"}),
     ("POST", "/sign-out"): Try("other"),
@@ -101,6 +103,9 @@ ROUTES: Final = {
     ("GET", "/v1/people/{person_id}/readings"): Try("sharer", graph=True),
     ("POST", "/v1/people/{person_id}/snooze"): Try("sharer", {"family": "high", "minutes": 30}),
     ("POST", "/v1/sensor"): Try("mine", {"warm_up_minutes": 30}),
+    ("GET", "/v1/ways"): Try("mine"),
+    ("PUT", "/v1/ways"): Try("mine", {"channel": "sms", "address": "+351912345678"}),
+    ("DELETE", "/v1/ways"): Try("mine", {"channel": "sms", "address": "+351912345678"}),
     ("POST", "/v1/sign-in"): Try("anyone", {"name": "nobody", "password": "wrong"}),
     ("POST", "/v1/sign-out"): Try("other"),
 }

@@ -11,6 +11,11 @@ from argon2 import PasswordHasher
 
 from nightbell.account.person import Person
 from nightbell.account.service import Accounts
+from nightbell.account.way_service import Ways
+from nightbell.adapters.channels.email import letter as email
+from nightbell.adapters.channels.email.channel import EmailChannel
+from nightbell.adapters.channels.webhook import address as webhook
+from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.dialects.share.dialect import ShareDialect
 from nightbell.adapters.passwords.pool import PasswordPool
 from nightbell.adapters.stores.looks.gathered import GatheredLooks
@@ -19,6 +24,7 @@ from nightbell.adapters.stores.memory.accounts import (
     MemoryFollowStore,
     MemoryKeyFolder,
     MemoryLookStore,
+    MemoryWayStore,
 )
 from nightbell.adapters.stores.memory.history import MemoryHistoryDisk, MemoryHistoryStore
 from nightbell.adapters.stores.memory.journal import MemoryJournalStore
@@ -44,6 +50,7 @@ from nightbell.journal.facts import DoorOpened
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
 from nightbell.publish.service import Publish
+from nightbell.tell.channel import Checklist, Proof
 from nightbell.web.build import build_app
 from nightbell.web.front import Front
 from nightbell.web.ports import House, Place
@@ -56,6 +63,26 @@ MINUTE_MS: Final = 60_000
 WAIT_S: Final = 10.0
 
 Found = TypeVar("Found")
+
+
+def is_number(text: str) -> bool:
+    """A phone number as channels to phones write it (E.164)."""
+    return text.startswith("+") and text[1:].isdecimal() and 8 <= len(text) <= 16
+
+
+FITS: Final = {"email": email.is_address, "webhook": webhook.is_address, "sms": is_number}
+GOOD_FOR: Final = {
+    "email": EmailChannel.checklist,
+    "webhook": WebhookChannel.checklist,
+    "sms": Checklist(
+        proof=Proof.DELIVERED,
+        duplicates_merge=False,
+        may_wake=True,
+        at_most_per_minute=0,
+        promise="deliver.promise_email",
+    ),
+}
+"""The channels that are set up in this house; the one to phones stands for all that can prove something."""
 
 
 class NoCheckpoints:
@@ -108,17 +135,24 @@ class WebHouse:
         self.publish = Publish(self.journal, clock_learned=clock_facts(self.journal))
         self.later = Later()
         self.evaluation = Evaluation(self.later, NoCheckpoints())
-        contacts = AccountContacts(self.accounts, self.follows, self.publish)
+        self.way_store = MemoryWayStore()
+        self.ways = Ways(self.way_store, self.accounts, dict(FITS))
+        contacts = AccountContacts(self.accounts, self.ways, self.follows, self.publish)
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access, watched=watched, contacts=contacts, build="test", boot_ms=clock.now_ms()
         )
         self.deliver = Deliver(
-            ledger=MemoryLedger(), hub=self.hub, contacts=contacts, channels=[], clock=clock
+            ledger=MemoryLedger(),
+            hub=self.hub,
+            contacts=contacts,
+            channels=[],
+            clock=clock,
+            way_news=self.ways,
         )
         self.later.deliver = self.deliver
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
-        self.place = Place(public_url=public_url, tls=tls, mail=True)
+        self.place = Place(public_url=public_url, tls=tls, channels=dict(GOOD_FOR))
         self.app = self._app()
 
     def _refresh(self, number: int) -> None:
@@ -134,6 +168,7 @@ class WebHouse:
         return build_app(
             House(
                 accounts=self.accounts,
+                ways=self.ways,
                 follows=self.follows,
                 access=self.access,
                 history=self.history,
@@ -161,6 +196,7 @@ class WebHouse:
     async def start(self) -> None:
         """Open everything, in the platform's order."""
         await self.accounts.start()
+        await self.ways.start()
         await self.follows.start()
         told = await self.deliver.start()
         await self.evaluation.load(written_seq=told.upto_seq)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nightbell.account.book import Keys, People
-from nightbell.account.packed import halves, id_bytes, id_text
+from nightbell.account.packed import Opened, halves, id_bytes, id_text, never_sealed
 from nightbell.account.ports import LoadedAccounts, StoredKey, StoredPerson, StoredSession, StoredShare
 from nightbell.account.share_book import Shares
 from nightbell.follow.book import FollowBook
@@ -11,9 +11,9 @@ from nightbell.follow.follow import Follow
 from nightbell.follow.ports import LoadedFollows
 
 
-def people_in(loaded: LoadedAccounts) -> list[StoredPerson]:
-    """People."""
-    people = People()
+def people_in(loaded: LoadedAccounts, opened: Opened = never_sealed) -> list[StoredPerson]:
+    """People; what is sealed is opened by this."""
+    people = People(opened)
     people.load(loaded.people)
     return [people.stored(person) for person in people.everybody()]
 

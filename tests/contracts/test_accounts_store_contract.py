@@ -127,7 +127,7 @@ async def test_everything_that_was_committed_is_there_after_a_restart(opened: Op
 
     again = await (await opened.again()).accounts.load()
 
-    assert people_in(again) == list(TWO_PEOPLE.people)
+    assert people_in(again, opened.stores.accounts.opened) == list(TWO_PEOPLE.people)
     assert keys_in(again) == [KEY]
     assert shares_in(again) == [SHARE]
     assert sessions_in(again) == [SESSION]
@@ -147,7 +147,7 @@ async def test_a_row_with_the_same_id_is_replaced(opened: Opened) -> None:
     )
 
     loaded = await store.load()
-    assert people_in(loaded)[1] == StoredPerson(moved, "new")
+    assert people_in(loaded, store.opened)[1] == StoredPerson(moved, "new")
     assert shares_in(loaded)[0].password == "new"
     assert sessions_in(loaded)[0].used_ms == 500
     assert len(people_in(loaded)) == 2
@@ -289,7 +289,7 @@ async def test_what_is_secret_is_readable_by_its_owner_only(files: Opened, tmp_p
 
     modes = modes_below(tmp_path)
     assert modes.pop("keys") == 0o700
-    assert set(modes) == {"accounts.sqlite", "accounts.sqlite-wal", "grant.key", "revoked"}
+    assert set(modes) == {"accounts.sqlite", "accounts.sqlite-wal", "contacts", "grant.key", "revoked"}
     assert set(modes.values()) == {0o600}
 
 

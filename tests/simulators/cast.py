@@ -14,7 +14,7 @@ from nightbell.alarm.effects import (
     Notification,
     NotificationKind,
 )
-from nightbell.deliver.ports import Contact
+from nightbell.deliver.ports import Contact, ContactWay
 from nightbell.follow.follow import Sight
 from nightbell.publish.reading import Reading
 from nightbell.words.conditions import Condition
@@ -103,8 +103,8 @@ class Family:
 
     def __init__(self) -> None:
         self.contacts = {
-            "ana": Contact("ana", "Ana", email="ana@example.test"),
-            "ben": Contact("ben", "Ben", email="ben@example.test", zone="Europe/Lisbon"),
+            "ana": Contact("ana", "Ana", ways=(ContactWay("email", 1, "ana@example.test"),)),
+            "ben": Contact("ben", "Ben", (ContactWay("email", 1, "ben@example.test"),), zone="Europe/Lisbon"),
             "cleo": Contact("cleo", "Cleo", unit=Unit.MMOL),
             "dan": Contact("dan", "Dan"),
         }

@@ -6,6 +6,7 @@ from typing import Never
 
 import pytest
 
+from nightbell.account.way import ProvenBy
 from nightbell.adapters.stores.memory.ledger import MemoryLedger
 from nightbell.alarm.effects import AlarmState, Notification
 from nightbell.deliver.afterwards import Voices
@@ -87,17 +88,24 @@ class Stage:
     def _deliver(self) -> Deliver:
         family = Family()
         hub = Hub(access=family, watched=family, contacts=family, build="test", boot_ms=NOW_MS)
-        voices = Voices(
-            self._answered,
-            self._passed_on,
-            lambda person, way, reason: self.said.append(("lost", person, way, reason)),
-            lambda person, way, kind: self.said.append(("proven", person, way, kind.value)),
-        )
+        voices = Voices(self._answered, self._passed_on)
         settings = DeliverSettings(look_ms=5, write_again_ms=5, close_ms_max=20)
         return Deliver(
             ledger=self.ledger, hub=hub, contacts=family, channels=[self.phone], clock=self.clock,
-            settings=settings, voices=voices,
+            settings=settings, voices=voices, way_news=self,
         )  # fmt: skip
+
+    def lost(self, person_id: str, channel: str, number: int, address: str, now_ms: int) -> None:
+        assert now_ms == NOW_MS
+        assert not address
+        self.said.append(("lost", person_id, f"{channel} {number}"))
+
+    def works(self, person_id: str, channel: str, number: int, address: str) -> None:
+        assert (person_id, channel, number, address) == ("ben", EMAIL, 1, "ben@example.test")
+
+    def proven(self, person_id: str, channel: str, number: int, by: ProvenBy, now_ms: int) -> None:
+        assert now_ms == NOW_MS
+        self.said.append(("proven", person_id, f"{channel} {number}", by.value))
 
     async def _answered(self, alarm: str, person: str) -> None:
         if self.refusal is not None:
@@ -161,7 +169,7 @@ async def test_the_same_key_reported_twice_answers_once(stage: Stage) -> None:
     await stage.posted("delivered", told.id)
     await stage.posted("delivered", told.id)
 
-    assert [said for said in stage.said if said[0] == "proven"] == [("proven", "ben", EMAIL, "delivered")]
+    assert [said for said in stage.said if said[0] == "proven"] == [("proven", "ben", "email 1", "delivered")]
 
 
 async def test_a_forged_callback_changes_nothing(stage: Stage) -> None:
@@ -223,7 +231,7 @@ async def test_a_dead_number_is_said_to_be_lost_and_stands_in_the_story(stage: S
 
     await stage.posted("lost", told.id)
 
-    assert ("lost", "ben", EMAIL, "Busy.") in stage.said
+    assert ("lost", "ben", "email 1") in stage.said
     assert await stage.receipts() == [ReceiptState.FAILED]
 
 

@@ -16,6 +16,7 @@ from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.clock import to_ms
 from tests.simulators.cast import NOW_MS
+from tests.simulators.faults import Fault
 from tests.simulators.mail_server import MailServer
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
@@ -146,6 +147,18 @@ async def test_not_being_let_in_is_our_fault_not_the_addresss(user: str) -> None
 
     assert isinstance(outcome, Unavailable)
     assert server.letters == []
+
+
+async def test_only_an_address_that_is_dead_is_called_lost(plain: MailServer) -> None:
+    plain.fault = Fault.NO
+    nobody_there = await sent(plain)
+    plain.fault = Fault.NO_AT_THE_END
+    about_the_letter = await sent(plain)
+    no_address = await sent(plain, "no address")
+
+    lost = [isinstance(one, Refused) and one.lost for one in (nobody_there, about_the_letter, no_address)]
+    assert lost == [True, False, True]
+    assert isinstance(about_the_letter, Refused)
 
 
 async def test_an_address_beyond_ascii_needs_a_server_that_can_write_it(plain: MailServer) -> None:

@@ -13,7 +13,7 @@ from nightbell.deliver.outbox import (
     reason_sentence,
     why_not,
 )
-from nightbell.deliver.ports import Contact
+from nightbell.deliver.ports import Contact, ContactWay
 from nightbell.deliver.record import APP, EMAIL, WEBHOOK, Batch, Delivery, DeliveryState
 from nightbell.words.catalogue import catalogue
 from tests.simulators.cast import NOW_MS, alarm_view, effects, entry, ring
@@ -54,7 +54,11 @@ def test_who_may_not_be_told_is_not_told() -> None:
 
 
 def test_open_screens_always_other_ways_only_where_there_is_an_address_and_a_channel() -> None:
-    both = Contact("ben", "Ben", email="ben@example.test", webhook="https://example.test/hook")
+    both = Contact(
+        "ben",
+        "Ben",
+        (ContactWay(EMAIL, 1, "ben@example.test"), ContactWay(WEBHOOK, 1, "https://example.test/hook")),
+    )
     ways = [
         {delivery.channel for delivery in deliveries_of(ring(), contact, channels=channels, now_ms=NOW_MS)}
         for contact, channels in ((both, {EMAIL, WEBHOOK}), (both, {EMAIL}), (Contact("ben", "Ben"), {EMAIL}))

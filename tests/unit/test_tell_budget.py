@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightbell.adapters.probe.http import HttpProbe
+from nightbell.deliver.ports import Unheard
 from nightbell.deliver.record import Delivery, DeliveryState
 from nightbell.deliver.sending import Sending
 from nightbell.deliver.settings import DeliverSettings
@@ -97,6 +98,7 @@ async def test_while_a_channel_answers_nobody_the_tries_are_at_most_a_tenth_more
         channels=[stage.postbox],
         board=stage.hub.board,
         contacts=Everybody(),
+        way_news=Unheard(),
         clock=stage.clock,
         settings=DeliverSettings(rule=rule, look_ms=5),
         record=lambda _: None,

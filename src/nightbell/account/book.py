@@ -16,10 +16,12 @@ from nightbell.account.identity import DEVICE_SCOPES, FOLLOW, PUBLISH, Identity
 from nightbell.account.index import Index
 from nightbell.account.packed import (
     SCOPES,
+    Opened,
     halves,
     id_bytes,
     id_halves,
     id_text,
+    never_sealed,
     person_of,
     text_of_person,
 )
@@ -56,9 +58,14 @@ _HASH_WORDS: Final = 4
 
 
 class People:
-    """People and what is stored of their passwords."""
+    """People and what is stored of their passwords.
 
-    def __init__(self) -> None:
+    Args:
+        opened: Opens what the store keeps sealed; it is kept sealed here too, and opened when somebody asks.
+    """
+
+    def __init__(self, opened: Opened = never_sealed) -> None:
+        self._opened = opened
         self._table = Table(_PEOPLE)
         self._texts = Texts()
         self._ids = Index()
@@ -188,6 +195,7 @@ class People:
             sharer=table["sharer"].item(row),
             hidden=table["hidden"].item(row),
             created_ms=table["created_ms"].item(row),
+            opened=self._opened,
         )
 
 

@@ -50,14 +50,17 @@ def check_webhook(webhook: str) -> None:
     Raises:
         CallerError: It cannot be one.
     """
-    if not webhook:
-        return
-    plain = webhook.isascii() and webhook.isprintable() and " " not in webhook
-    if not plain or len(webhook) > WEBHOOK_CHARS_MAX or not _is_web_address(webhook):
+    if webhook and not is_web_address(webhook):
         raise _malformed("account.webhook_malformed")
 
 
-def _is_web_address(text: str) -> bool:
+def is_web_address(text: str) -> bool:
+    """Whether it can be the address of a program: http or https, no name or password in it."""
+    plain = text.isascii() and text.isprintable() and " " not in text
+    return plain and len(text) <= WEBHOOK_CHARS_MAX and _has_host(text)
+
+
+def _has_host(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return (

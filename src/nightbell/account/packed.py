@@ -1,7 +1,7 @@
 """Accounts as columns: how a store hands over a million of them, and how they are kept in memory."""
 
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Final
 
@@ -15,12 +15,15 @@ from nightbell.account.ports import (
     PackedPeople,
     PackedSessions,
     PackedShares,
+    PackedWays,
     StoredKey,
     StoredPerson,
     StoredSession,
     StoredShare,
+    StoredWay,
 )
 from nightbell.account.texts import FIELD_END, TEXT_END
+from nightbell.account.way import EMAIL, PROOFS, WEBHOOK, Way
 from nightbell.words.glucose import Unit
 
 SCOPES: Final = (PUBLISH, FOLLOW)
@@ -36,6 +39,33 @@ def text_of_person(stored: StoredPerson) -> bytes:
     person = stored.person
     fields = (person.name, person.email, person.unit.value, person.zone, person.webhook, stored.password)
     return FIELD_END.join(fields).encode()
+
+
+def bound_to(person: str, what: str) -> str:
+    """What a sealed text is bound to, so that one cannot be put in another's place."""
+    return f"{person}:{what}"
+
+
+def text_of_way(way: Way) -> str:
+    """What is sealed of a way."""
+    return FIELD_END.join((way.label, way.address))
+
+
+def packed_ways(ways: Iterable[StoredWay]) -> PackedWays:
+    """Ways as columns."""
+    some = list(ways)
+    all_ways = [one.way for one in some]
+    return PackedWays(
+        b"".join(id_bytes(one.person) for one in some),
+        TEXT_END.join(way.channel for way in all_ways).encode(),
+        np.array([way.number for way in all_ways], np.int32),
+        TEXT_END.join(text_of_way(way) for way in all_ways).encode(),
+        np.array([way.added_ms for way in all_ways], np.int64),
+        np.array([way.proven_ms for way in all_ways], np.int64),
+        np.array([PROOFS.index(way.proven_by) for way in all_ways], np.int8),
+        np.array([way.lost_ms for way in all_ways], np.int64),
+        TEXT_END.join(way.lost_why for way in all_ways).encode(),
+    )
 
 
 def packed_people(people: Iterable[StoredPerson]) -> PackedPeople:
@@ -95,9 +125,23 @@ def packed_sessions(sessions: Iterable[StoredSession]) -> PackedSessions:
     )
 
 
-def person_of(text: bytes, *, person_id: str, sharer: int, hidden: bool, created_ms: int) -> StoredPerson:
-    """The person whose texts these are."""
+Opened = Callable[[str, str], str]
+"""`AccountStore.opened`."""
+
+
+def never_sealed(kept: str, bound_to: str) -> str:
+    """`opened` of a store that keeps texts as they are."""
+    del bound_to
+    return kept
+
+
+def person_of(
+    text: bytes, *, person_id: str, sharer: int, hidden: bool, created_ms: int, opened: Opened = never_sealed
+) -> StoredPerson:
+    """The person whose texts these are. Where they are reached is opened only now."""
     name, email, unit, zone, webhook, password = text.decode().split(FIELD_END)
+    email = opened(email, bound_to(person_id, EMAIL)) if email else email
+    webhook = opened(webhook, bound_to(person_id, WEBHOOK)) if webhook else webhook
     person = Person(person_id, name, email, Unit(unit), zone, sharer, hidden, created_ms, webhook)
     return StoredPerson(person, password)
 

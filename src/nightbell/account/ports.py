@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nightbell.account.person import Person
 from nightbell.account.share import ShareCredential
+from nightbell.account.way import Way
 
 
 class StoredPerson(msgspec.Struct, frozen=True, gc=False):
@@ -157,6 +158,71 @@ class LoadedAccounts(NamedTuple):
     credentials_reserved: int
 
 
+class StoredWay(msgspec.Struct, frozen=True, gc=False):
+    """A way with the id of the person it leads to."""
+
+    person: str
+    way: Way
+
+
+class WayChange(NamedTuple):
+    """What is written of ways in one transaction. A way replaces the one with its person, channel and number.
+
+    Attributes:
+        ways: Ways as they are now.
+        dropped: Person, channel and number of those that are gone.
+    """
+
+    ways: tuple[StoredWay, ...] = ()
+    dropped: tuple[tuple[str, str, int], ...] = ()
+
+
+class PackedWays(NamedTuple):
+    """Many ways, in any order.
+
+    Attributes:
+        people: Whose they are, as 16 bytes each.
+        channels: Their channels, joined by `TEXT_END`.
+        numbers: Their numbers.
+        texts: `packed.text_of_way` of each as it is kept, joined by `TEXT_END`.
+        added_ms: When each was added.
+        proven_ms: When each was last proven.
+        proven_by: By what, by its place in `way.PROOFS`.
+        lost_ms: When each was last found dead.
+        lost_why: Why, joined by `TEXT_END`.
+    """
+
+    people: bytes
+    channels: bytes
+    numbers: NDArray[np.int32]
+    texts: bytes
+    added_ms: NDArray[np.int64]
+    proven_ms: NDArray[np.int64]
+    proven_by: NDArray[np.int8]
+    lost_ms: NDArray[np.int64]
+    lost_why: bytes
+
+
+class WayStore(Protocol):
+    """The durable copy of ways beyond a person's own e-mail and webhook, and of what is known of all.
+
+    What it answered to is on the disk, and sealed there. Every method but `opened` raises PlatformError
+    (`NOT_DURABLE`) when the world failed; then nothing was changed.
+    """
+
+    async def load(self) -> PackedWays:
+        """Everything that is stored."""
+        ...
+
+    async def commit(self, change: WayChange) -> None:
+        """Write all of a change or nothing of it."""
+        ...
+
+    def opened(self, kept: str, bound_to: str) -> str:
+        """A text that is kept sealed, as `AccountStore.opened`."""
+        ...
+
+
 class AccountStore(Protocol):
     """The durable copy. What it answered to is on the disk.
 
@@ -173,6 +239,15 @@ class AccountStore(Protocol):
 
     async def reserve_credentials(self, count: int) -> int:
         """The first of `count` numbers that nobody got or will get; from 1."""
+        ...
+
+    def opened(self, kept: str, bound_to: str) -> str:
+        """A text that is kept sealed, as it was written; empty if our key does not open it.
+
+        Args:
+            kept: As loaded. What was never sealed is returned as it is.
+            bound_to: Whose and what it is, as `packed.bound_to` says.
+        """
         ...
 
 

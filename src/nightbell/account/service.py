@@ -67,7 +67,7 @@ class Accounts:
         self._folder = folder
         self._journal = journal
         self._passwords = passwords
-        self._people = People()
+        self._people = People(store.opened)
         self.ids, self.sharer_rows = self._people.ids, self._people.sharer_rows
         self._keys = Keys()
         self._grants = Grants(folder, asyncio.Lock())

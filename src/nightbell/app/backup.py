@@ -43,6 +43,7 @@ SECRETS: Final = (
     "keys/grant.previous.pub",
     "keys/revoked",
     "keys/webhook",
+    "keys/contacts",  # without it nobody's address can be read
     "watcher/pairing.json",
 )
 SECRET_BYTES_MAX: Final = 64 << 20

@@ -1,16 +1,20 @@
 """The registry of channels: one line for each. One without its settings is left out, and the app says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from nightbell.adapters.channels.email import letter as email
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
+from nightbell.adapters.channels.twilio import address as twilio
 from nightbell.adapters.channels.twilio.settings import TwilioSettings
 from nightbell.adapters.channels.twilio.sms import SmsChannel
 from nightbell.adapters.channels.twilio.voice import VoiceChannel
+from nightbell.adapters.channels.webhook import address as webhook
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
 from nightbell.app.settings import Settings
-from nightbell.tell.channel import Channel
+from nightbell.tell.channel import Channel, Checklist
 from nightbell.words.clock import Clock
 
 
@@ -34,23 +38,32 @@ def mail_channel(settings: Settings) -> EmailChannel | None:
 
 def twilio_settings(settings: Settings) -> TwilioSettings | None:
     """The account at Twilio, or None if there is none."""
-    twilio = settings.twilio
-    if not twilio.account_sid:
+    chosen = settings.twilio
+    if not chosen.account_sid:
         return None
     return TwilioSettings(
-        account_sid=twilio.account_sid,
-        auth_token=twilio.auth_token.get_secret_value(),
-        api_key_sid=twilio.api_key_sid,
-        api_key_secret=twilio.api_key_secret.get_secret_value(),
-        sms_from=twilio.sms_from,
-        messaging_service_sid=twilio.messaging_service_sid,
-        voice_from=twilio.voice_from,
+        account_sid=chosen.account_sid,
+        auth_token=chosen.auth_token.get_secret_value(),
+        api_key_sid=chosen.api_key_sid,
+        api_key_secret=chosen.api_key_secret.get_secret_value(),
+        sms_from=chosen.sms_from,
+        messaging_service_sid=chosen.messaging_service_sid,
+        voice_from=chosen.voice_from,
         public_url=settings.public_url,
-        api_url=twilio.api_url,
-        sms_per_s=twilio.sms_per_s,
-        calls_per_s=twilio.calls_per_s,
-        notices_voicemail=twilio.notices_voicemail,
+        api_url=chosen.api_url,
+        sms_per_s=chosen.sms_per_s,
+        calls_per_s=chosen.calls_per_s,
+        notices_voicemail=chosen.notices_voicemail,
     )
+
+
+FITS: Final[Mapping[str, Callable[[str], bool]]] = {
+    EmailChannel.name: email.is_address,
+    WebhookChannel.name: webhook.is_address,
+    SmsChannel.name: twilio.is_address,
+    VoiceChannel.name: twilio.is_address,
+}
+"""What an address of each channel looks like: whoever saves one asks. One line for each channel."""
 
 
 class Channels:
@@ -66,14 +79,24 @@ class Channels:
         private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
         self._mail = mail_channel(settings)
-        webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
-        self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
+        hook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
+        self.all: list[Channel] = [hook] if self._mail is None else [self._mail, hook]
         self._providers: list[HttpxOriginClient] = []
-        twilio = twilio_settings(settings)
-        if twilio is not None and twilio.sends_sms:
-            self.all.append(SmsChannel(self._provider(twilio.api_url), twilio, clock))
-        if twilio is not None and twilio.makes_calls:
-            self.all.append(VoiceChannel(self._provider(twilio.api_url), twilio))
+        phone = twilio_settings(settings)
+        if phone is not None and phone.sends_sms:
+            self.all.append(SmsChannel(self._provider(phone.api_url), phone, clock))
+        if phone is not None and phone.makes_calls:
+            self.all.append(VoiceChannel(self._provider(phone.api_url), phone))
+
+    @property
+    def fits(self) -> dict[str, Callable[[str], bool]]:
+        """What an address of each channel that works looks like."""
+        return {channel.name: FITS[channel.name] for channel in self.all}
+
+    @property
+    def good_for(self) -> dict[str, Checklist]:
+        """What each channel that works is and is not good for."""
+        return {channel.name: channel.checklist for channel in self.all}
 
     def _provider(self, origin: str) -> HttpxOriginClient:
         """A client for one channel's provider: one that hangs fills no other's connections."""

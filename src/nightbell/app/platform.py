@@ -16,6 +16,7 @@ import structlog
 
 from nightbell.account.person import Person
 from nightbell.account.service import Accounts
+from nightbell.account.way_service import Ways
 from nightbell.adapters.dialects.share.dialect import ShareDialect
 from nightbell.adapters.passwords.pool import PasswordPool
 from nightbell.adapters.stores.checkpoint.store import FileCheckpoints
@@ -24,6 +25,7 @@ from nightbell.adapters.stores.files.secret import kept_secret
 from nightbell.adapters.stores.looks.gathered import GatheredLooks
 from nightbell.adapters.stores.sqlite.accounts import AccountsFile, SqliteAccountStore
 from nightbell.adapters.stores.sqlite.accounts_follows import SqliteFollowStore, SqliteLookStore
+from nightbell.adapters.stores.sqlite.accounts_ways import SqliteWayStore
 from nightbell.adapters.stores.sqlite.history import SqliteHistoryStore
 from nightbell.adapters.stores.sqlite.journal import SqliteJournalStore
 from nightbell.adapters.stores.sqlite.ledger import SqliteLedger
@@ -147,10 +149,11 @@ class Platform:
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
-        contacts = AccountContacts(self.accounts, self.follows, self.publish)
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
         self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
+        self.ways = Ways(SqliteWayStore(self._file), self.accounts, self.channels.fits)
+        contacts = AccountContacts(self.accounts, self.ways, self.follows, self.publish)
         self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
@@ -172,6 +175,7 @@ class Platform:
             settings=DeliverSettings(link=self.url),
             canary=lambda sharer: sharer in self._canaries,
             voices=DEAF._replace(answered=voices.answered, passed_on=voices.passed_on),
+            way_news=self.ways,
         )
         self.numbers = Numbers(self._rooms(), self.folder, self.clock)
         address = split_address(self.settings.metrics_listen) if self.settings.metrics_listen else None
@@ -212,8 +216,10 @@ class Platform:
         await self._control.start()
         await self._file.start()
         await self.accounts.read()
+        self.ways.read()
         self.follows.read()  # in the file's own thread, while we take over what is read already
         await self.accounts.start()
+        await self.ways.start()
         told = await self.deliver.open()
         folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
@@ -282,6 +288,7 @@ class Platform:
     def _house(self) -> House:
         return House(
             accounts=self.accounts,
+            ways=self.ways,
             follows=self.follows,
             access=self.access,
             history=self.shown_history,
@@ -315,7 +322,7 @@ class Platform:
             place=Place(
                 public_url=self.url,
                 tls=self._tls is not None or self.url.startswith("https:"),
-                mail=bool(self.settings.smtp.host),
+                channels=self.channels.good_for,
             ),
             webhook_secret=self.webhook_secrets.of,
             admission=self.admission,
@@ -389,7 +396,7 @@ class Platform:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             self._watcher_failing = watcher_failing(self.folder / "watcher", self.clock.now_ms(), self._words)
-            for tend in (self.accounts.tend, self.follows.tend, self.access.tend):
+            for tend in (self.accounts.tend, self.ways.tend, self.follows.tend, self.access.tend):
                 await self._try_to(tend)
 
     async def _try_to(self, work: Callable[[int], object]) -> None:
@@ -407,7 +414,7 @@ class Platform:
             "journal": self.journal.health().failing,
             "history": self.history.health().failing,
             "outbox": self.deliver.health().failing,
-            "accounts": self.accounts.failing,
+            "accounts": self.accounts.failing or self._file.seal.failing,
             "watcher": self._watcher_failing,
             "follows": say("platform.untold", follows=untold) if untold else "",
             "evaluation": "" if self.is_deciding() else say("platform.not_evaluating"),
@@ -464,6 +471,7 @@ class Platform:
         await self.deliver.close()
         await self.evaluation.keep_checkpoint()
         await self.channels.close()
+        await self._try_to(self.ways.tend)
         await self.history.close()
         await self._looks.close()
         self.accounts.close()

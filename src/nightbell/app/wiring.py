@@ -11,13 +11,14 @@ import msgspec
 
 from nightbell.account.identity import Identity
 from nightbell.account.service import Accounts
+from nightbell.account.way_service import Ways
 from nightbell.adapters.dialects.share.ports import SharePage
 from nightbell.alarm.effects import Effects
 from nightbell.alarm.ports import EffectsTaker
 from nightbell.alarm.service import Evaluation
 from nightbell.app.settings import Settings
 from nightbell.app.switches import ReadsHistory
-from nightbell.deliver.ports import Contact
+from nightbell.deliver.ports import Contact, ContactWay
 from nightbell.follow.access import Access
 from nightbell.follow.follow import Sight
 from nightbell.follow.service import Follows
@@ -92,8 +93,9 @@ def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]
 class AccountContacts:
     """Implements `deliver.ports.Contacts` with accounts, follows and publishing, from memory."""
 
-    def __init__(self, accounts: Accounts, follows: Follows, publish: Publish) -> None:
+    def __init__(self, accounts: Accounts, ways: Ways, follows: Follows, publish: Publish) -> None:
         self._accounts = accounts
+        self._ways = ways
         self._follows = follows
         self._publish = publish
 
@@ -105,8 +107,11 @@ class AccountContacts:
         return Contact(
             person=found.id,
             name=found.name,
-            email=found.email,
-            webhook=found.webhook,
+            ways=tuple(
+                ContactWay(way.channel, way.number, way.address, way.lost_ms)
+                for way in self._ways.of(found)
+                if way.address
+            ),
             unit=found.unit,
             zone=found.zone,
         )

@@ -17,9 +17,12 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from nightbell.account.way import ProvenBy
 from nightbell.alarm.effects import AlarmState, Notification
 from nightbell.alarm.part import urgency
 from nightbell.deliver.board import Board, Change
+from nightbell.deliver.outbox import channel_of, key_of, message_id, told_by
+from nightbell.deliver.ports import WayNews
 from nightbell.tell.attempt import Receipt, ReceiptState
 from nightbell.tell.callback import (
     Asks,
@@ -62,6 +65,12 @@ _RECEIPTS: Final = {
     NewsKind.FAILED: ReceiptState.FAILED,
     NewsKind.LOST: ReceiptState.FAILED,
 }
+_PROVEN: Final = {
+    NewsKind.DELIVERED: ProvenBy.DELIVERED,
+    NewsKind.SEEN: ProvenBy.SEEN,
+    NewsKind.ANSWERED: ProvenBy.ANSWERED,
+    NewsKind.PASSED_ON: ProvenBy.SEEN,
+}
 _QUIET: Final = frozenset({AlarmState.ANSWERED, AlarmState.RESOLVED})
 
 
@@ -85,7 +94,7 @@ class Out(NamedTuple):
 
 async def _retracted(channel: Retracts, out: Out) -> Outcome:
     try:
-        return await channel.retract(out.told.id, out.provider_id, out.address)
+        return await channel.retract(message_id(out.told.id, out.way), out.provider_id, out.address)
     except Exception as error:  # noqa: BLE001 one message we fail on must not keep the others ringing
         _log.error("channel.broken", channel=out.way, error=type(error).__name__)
         return Unavailable(catalogue().say("deliver.try_broken"))
@@ -93,7 +102,7 @@ async def _retracted(channel: Retracts, out: Out) -> Outcome:
 
 async def _asked(name: str, channel: Asks, out: Out) -> tuple[News, ...]:
     try:
-        return await channel.ask(out.told.id, out.provider_id)
+        return await channel.ask(message_id(out.told.id, out.way), out.provider_id)
     except Exception as error:  # noqa: BLE001 one message we fail on must not stop the questions about others
         _log.error("channel.broken", channel=name, error=type(error).__name__)
         return ()
@@ -106,32 +115,23 @@ class _Known(NamedTuple):
     kinds: set[NewsKind]
 
 
-def channel_of(way: str) -> str:
-    """The channel of a way: what stands before the number of a further address."""
-    return way.partition(":")[0]
-
-
 class Voices(NamedTuple):
     """What people said through a provider, handed on.
 
     Attributes:
         answered: A person has an alarm.
         passed_on: A person asks for the next one to be called.
-        lost: A way of a person is dead, and why.
-        proven: A way of a person worked: what arrived there was told at this instant.
     """
 
     answered: Callable[[str, str], Awaitable[None]]
     passed_on: Callable[[str, str], Awaitable[None]]
-    lost: Callable[[str, str, str], None]
-    proven: Callable[[str, str, NewsKind], None]
 
 
 async def _nobody(_alarm: str, _person: str) -> None:
     """Nothing hears what people say."""
 
 
-DEAF: Final = Voices(_nobody, _nobody, lambda _person, _way, _reason: None, lambda _person, _way, _kind: None)
+DEAF: Final = Voices(_nobody, _nobody)
 """For a house in which no channel brings an answer."""
 
 
@@ -145,6 +145,7 @@ class Afterwards:
         told: Finds a notification by its id; None if we never told such a thing.
         keep: Keeps a receipt.
         voices: Hands on what people said.
+        way_news: Keeps what became known of each way.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class Afterwards:
         told: Callable[[str], Awaitable[Notification | None]],
         keep: Callable[[Receipt], None],
         voices: Voices,
+        way_news: WayNews,
     ) -> None:
         self._channels = {channel.name: channel for channel in channels}
         self._board = board
@@ -163,9 +165,9 @@ class Afterwards:
         self._told = told
         self._keep = keep
         self._voices = voices
+        self._way_news = way_news
         self._out: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._of_alarm: dict[str, set[tuple[str, str]]] = {}
-        self._of_message: dict[tuple[str, str], str] = {}
         self._slots = asyncio.Semaphore(RETRACTS_AT_ONCE)
         self._news: asyncio.Queue[tuple[str, News]] = asyncio.Queue(maxsize=NEWS_MAX)
         self._retracting: set[asyncio.Task[None]] = set()
@@ -180,7 +182,6 @@ class Afterwards:
         key = (out.told.id, out.way)
         self._out[key] = _Known(out, set())
         self._of_alarm.setdefault(out.told.alarm, set()).add(key)
-        self._of_message[out.told.id, channel.name] = out.way
         if len(self._out) > OUT_MAX:
             self._forget(next(iter(self._out)))
         alarm = self._board.alarm(out.told.alarm)
@@ -219,14 +220,11 @@ class Afterwards:
         known = self._out.pop(key, None)
         if known is None:
             return
-        message, way = key
         alarm = known.out.told.alarm
         keys = self._of_alarm[alarm]
         keys.discard(key)
         if not keys:
             del self._of_alarm[alarm]
-        if self._of_message.get((message, channel_of(way))) == way:
-            del self._of_message[message, channel_of(way)]
 
     # ---- what comes back ----------------------------------------------------------------------------------
 
@@ -250,9 +248,10 @@ class Afterwards:
         Raises:
             PlatformError: It could not be written down.
         """
-        way = self._of_message.get((news.message, name), name)
-        out = self._out.get((news.message, way))
-        told = out.out.told if out is not None else await self._told(news.message)
+        notification, number = told_by(news.message)
+        way = key_of(name, number)
+        out = self._out.get((notification, way))
+        told = out.out.told if out is not None else await self._told(notification)
         if told is None or (out is not None and news.kind in out.kinds):
             return
         person, now_ms = told.follower, self._clock.now_ms()
@@ -263,11 +262,12 @@ class Afterwards:
             case NewsKind.PASSED_ON if not self._is_overtaken(told):
                 await self._say(self._voices.passed_on(told.alarm, person))
             case NewsKind.LOST:
-                self._voices.lost(person, way, news.reason)
+                self._way_news.lost(person, name, number, "", now_ms)
             case _:
                 pass
-        if news.kind not in {NewsKind.FAILED, NewsKind.LOST}:
-            self._voices.proven(person, way, news.kind)
+        proven = _PROVEN.get(news.kind)
+        if proven is not None:
+            self._way_news.proven(person, name, number, proven, now_ms)
         if out is not None:
             out.kinds.add(news.kind)
         if news.kind in _ENDS:

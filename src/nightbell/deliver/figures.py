@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from nightbell.alarm.effects import Notification, NotificationKind
 from nightbell.deliver.board import Change
+from nightbell.deliver.outbox import channel_of
 from nightbell.deliver.record import Delivery, DeliveryState
 from nightbell.words.conditions import Condition
 from nightbell.words.histogram import HUMAN_S, Histogram
@@ -37,7 +38,7 @@ class DeliverFigures:
         """Count what has come to its end."""
         for one in deliveries:
             if one.state is not DeliveryState.WAITING:
-                self.settled[one.channel, one.state.value] += 1
+                self.settled[channel_of(one.channel), one.state.value] += 1
 
     def told(self, notification: Notification, channel: str, now_ms: int) -> None:
         """A notification was handed over. A first ring about a reading counts; silence has no reading."""
@@ -49,7 +50,7 @@ class DeliverFigures:
         ):
             return
         which = self.told_canary if self._canary(notification.sharer) else self.told_people
-        which[channel].add_one((now_ms - notification.measured_ms) / 1000)
+        which[channel_of(channel)].add_one((now_ms - notification.measured_ms) / 1000)
 
     def changed(self, changes: Iterable[Change]) -> None:
         """Alarms changed: those that somebody took are counted once."""

@@ -1,7 +1,7 @@
 """A lane: what waits to be sent through one channel. Pure: it neither sends nor asks for the time.
 
-One notification waits for each (alarm, follow): a newer one takes the older one's place in the queue, so a
-channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to
+One notification waits for each (alarm, follow, way): a newer one takes the older one's place in the queue, so
+a channel that was away for an hour comes back with one message a person, not twelve, and nobody is pushed to
 the end of the queue again and again. Urgent ones go before the others, and the most urgent condition first.
 """
 
@@ -33,8 +33,8 @@ _RANK: Final = {
 
 _LAST_RANK: Final = len(_RANK)
 
-Place = tuple[str, int]
-"""(alarm, follow): for whom and about what. One notification waits for each."""
+Place = tuple[str, int, str]
+"""(alarm, follow, way): for whom, about what and where to. One notification waits for each."""
 
 
 class Item(NamedTuple):
@@ -46,7 +46,7 @@ class Item(NamedTuple):
     @property
     def place(self) -> Place:
         """Where it waits."""
-        return self.notification.alarm, self.notification.follow
+        return self.notification.alarm, self.notification.follow, self.delivery.channel
 
 
 class Lane:

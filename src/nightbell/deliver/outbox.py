@@ -11,8 +11,8 @@ from typing import Final, assert_never
 import msgspec
 
 from nightbell.alarm.effects import AlarmState, AlarmView, Notification, NotificationKind
-from nightbell.deliver.ports import Contact
-from nightbell.deliver.record import APP, EMAIL, WEBHOOK, Delivery, DeliveryState
+from nightbell.deliver.ports import Contact, ContactWay
+from nightbell.deliver.record import APP, Delivery, DeliveryState
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.tell.retry import RetryRule, jitter_of, next_try_ms
 from nightbell.words.catalogue import Catalogue
@@ -23,6 +23,12 @@ RING_STALE_MS: Final = 15 * 60_000
 
 NEWS_STALE_MS: Final = 60 * 60_000
 """Recovered, closed and clock are worth reading this long. Our judgement."""
+
+LOST_AGAIN_MS: Final = 24 * 60 * 60_000
+"""A way that was found dead gets one more try after a day. Our judgement."""
+
+FIRST: Final = 1
+_NUMBER_DIGITS: Final = 9
 
 OPEN_TRIES_MAX: Final = 300
 OPEN_GIVE_UP_AFTER_MS: Final = 24 * 60 * 60_000
@@ -44,21 +50,58 @@ class Standing(msgspec.Struct, frozen=True):
     newest_step: int
 
 
-def addresses(contact: Contact) -> dict[str, str]:
-    """Where a person is reached, by channel; open screens need no address."""
-    ways = {EMAIL: contact.email, WEBHOOK: contact.webhook}
-    return {channel: address for channel, address in ways.items() if address}
+def channel_of(key: str) -> str:
+    """The channel of a delivery: what stands before the number of the way."""
+    return key.partition(":")[0]
+
+
+def number_of(key: str) -> int:
+    """The number of a delivery's way."""
+    return int(key.partition(":")[2] or FIRST)
+
+
+def message_id(notification: str, key: str) -> str:
+    """What a notification is called on one way, so that what comes back names the way too."""
+    number = number_of(key)
+    return notification if number == FIRST else f"{notification}-{number}"
+
+
+def told_by(message: str) -> tuple[str, int]:
+    """Notification and number of the way of a `message_id`."""
+    notification, _, number = message.partition("-")
+    plain = number.isascii() and number.isdecimal() and len(number) <= _NUMBER_DIGITS
+    return (notification, int(number)) if plain else (message, FIRST)
+
+
+def key_of(channel: str, number: int) -> str:
+    """What the ledger calls a way."""
+    return ContactWay(channel, number, "").key
+
+
+def way_of(contact: Contact, key: str) -> ContactWay | None:
+    """The way that the ledger calls so, if the person still has it."""
+    return next((way for way in contact.ways if way.key == key), None)
+
+
+def ways_to_take(contact: Contact, channels: Collection[str], now_ms: int) -> list[ContactWay]:
+    """The ways worth a try now.
+
+    One that was found dead is tried again once a day; or at once, if there is no other: a try costs little,
+    and the provider may have been wrong.
+    """
+    ways = [way for way in contact.ways if way.channel in channels]
+    alive = [way for way in ways if not way.lost_ms or now_ms - way.lost_ms >= LOST_AGAIN_MS]
+    return alive or ways
 
 
 def deliveries_of(
     notification: Notification, contact: Contact | None, *, channels: Collection[str], now_ms: int
 ) -> list[Delivery]:
     """The ways one notification takes: open screens always, the others where the follower has an address."""
-    ways = [APP, *(addresses(contact) if contact is not None else ())]
+    ways = ways_to_take(contact, channels, now_ms) if contact is not None else []
     return [
-        Delivery(notification.id, channel, DeliveryState.WAITING, 0, now_ms)
-        for channel in ways
-        if channel == APP or channel in channels
+        Delivery(notification.id, key, DeliveryState.WAITING, 0, now_ms)
+        for key in (APP, *(way.key for way in ways))
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from nightbell.account.identity import Identity
+from nightbell.account.way import ProvenBy
 from nightbell.alarm.effects import AlarmView, Notification
 from nightbell.deliver.record import Batch, HandedOver, Opened, Timeline, Waiting
 from nightbell.follow.follow import Sight
@@ -67,14 +68,34 @@ class Ledger(Protocol):
         ...
 
 
+class ContactWay(msgspec.Struct, frozen=True):
+    """One way to a person.
+
+    Attributes:
+        channel: Name of the channel.
+        number: Which of the person's ways of this channel, from 1; it stays while the way does.
+        address: The channel's own form of an address.
+        lost_ms: When it was last found dead, epoch ms; 0 if it is not.
+    """
+
+    channel: str
+    number: int
+    address: str
+    lost_ms: int = 0
+
+    @property
+    def key(self) -> str:
+        """What the ledger calls it: the channel, and for a second one and more its number."""
+        return self.channel if self.number == 1 else f"{self.channel}:{self.number}"
+
+
 class Contact(msgspec.Struct, frozen=True):
     """How one person is reached and reads.
 
     Attributes:
         person: Person id.
         name: How others call them.
-        email: Address, empty if they have none.
-        webhook: URL, empty if they have none.
+        ways: How they are reached, besides open screens.
         unit: The unit they read glucose in.
         zone: Their time zone, as `Europe/Lisbon`.
         language: Their language, as `en`.
@@ -83,8 +104,7 @@ class Contact(msgspec.Struct, frozen=True):
 
     person: str
     name: str
-    email: str = ""
-    webhook: str = ""
+    ways: tuple[ContactWay, ...] = ()
     unit: Unit = Unit.MGDL
     zone: str = "UTC"
     language: str = DEFAULT_LANGUAGE
@@ -109,6 +129,35 @@ class Contacts(Protocol):
     def may_be_told(self, follow: int) -> bool:
         """Whether this follow may be told now: active, and permitted."""
         ...
+
+
+class WayNews(Protocol):
+    """Who keeps what becomes known of a person's ways. Called on the loop; returns at once."""
+
+    def lost(self, person_id: str, channel: str, number: int, address: str, now_ms: int) -> None:
+        """The provider says that this address is dead. Empty says it of the address that is there now."""
+        ...
+
+    def works(self, person_id: str, channel: str, number: int, address: str) -> None:
+        """The provider took something for this address."""
+        ...
+
+    def proven(self, person_id: str, channel: str, number: int, by: ProvenBy, now_ms: int) -> None:
+        """Something arrived by this way, was seen or answered there."""
+        ...
+
+
+class Unheard:
+    """Keeps nothing: where ways are not kept at all."""
+
+    def lost(self, person_id: str, channel: str, number: int, address: str, now_ms: int) -> None:
+        """Let it go."""
+
+    def works(self, person_id: str, channel: str, number: int, address: str) -> None:
+        """Let it go."""
+
+    def proven(self, person_id: str, channel: str, number: int, by: ProvenBy, now_ms: int) -> None:
+        """Let it go."""
 
 
 class Access(Protocol):

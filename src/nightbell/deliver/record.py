@@ -30,11 +30,11 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One notification on its way through one channel; unique by both.
+    """One notification on one way; unique by both.
 
     Attributes:
         notification: Notification id.
-        channel: Name of the channel.
+        channel: Name of the channel; for a person's second way of it and more with `:` and the way's number.
         state: Where it stands.
         tries: How many tries have ended.
         due_ms: When to try (again) while waiting, else when it was settled.

@@ -11,14 +11,22 @@ from nightbell.deliver.afterwards import Out
 from nightbell.deliver.board import Board
 from nightbell.deliver.compose import compose
 from nightbell.deliver.lane import Item, Lane
-from nightbell.deliver.outbox import addresses, after_try, is_newest_of_open, settled, why_not
-from nightbell.deliver.ports import Contact, Contacts
+from nightbell.deliver.outbox import (
+    after_try,
+    channel_of,
+    is_newest_of_open,
+    message_id,
+    settled,
+    way_of,
+    why_not,
+)
+from nightbell.deliver.ports import Contact, Contacts, ContactWay, WayNews
 from nightbell.deliver.record import Batch, Delivery, DeliveryState
 from nightbell.deliver.settings import DeliverSettings, LaneHealth
 from nightbell.tell.attempt import attempt_of
 from nightbell.tell.budget import RetryBudget
 from nightbell.tell.channel import Channel
-from nightbell.tell.outcome import Outcome, Sent, Unavailable
+from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, Clock
 
@@ -48,6 +56,7 @@ class Sending:
         channels: Sequence[Channel],
         board: Board,
         contacts: Contacts,
+        way_news: WayNews,
         clock: Clock,
         settings: DeliverSettings,
         record: Callable[[Batch], None],
@@ -58,6 +67,7 @@ class Sending:
         self._ways = {channel.name: _Way(channel, settings.sends_at_once) for channel in channels}
         self._board = board
         self._contacts = contacts
+        self._way_news = way_news
         self._clock = clock
         self._settings = settings
         self._record = record
@@ -98,7 +108,7 @@ class Sending:
 
     def queue(self, delivery: Delivery, told: Notification, now_ms: int) -> Batch:
         """Queue for its channel; return what is settled by that."""
-        way = self._ways.get(delivery.channel)
+        way = self._ways.get(channel_of(delivery.channel))
         if way is None:
             return Batch(deliveries=(settled(delivery, DeliveryState.EXPIRED, "no_address", now_ms=now_ms),))
         overtaken = way.lane.put(Item(delivery, told))
@@ -165,13 +175,13 @@ class Sending:
         delivery, told = item
         began_ms = self._clock.now_ms()
         contact = self._contacts.contact(told.follower)
-        address = addresses(contact).get(delivery.channel, "") if contact is not None else ""
+        to = way_of(contact, delivery.channel) if contact is not None else None
         reason = self.why_not(told, began_ms)
-        if contact is None or not address:
+        if contact is None or to is None:
             reason = reason or ("no_person" if contact is None else "no_address")
-        if contact is None or reason:
+        if contact is None or to is None or reason:
             return Batch(deliveries=(settled(delivery, DeliveryState.EXPIRED, reason, now_ms=began_ms),))
-        outcome = await self._try(way, told, contact, address, began_ms)
+        outcome = await self._try(way, told, contact, to, began_ms)
         now_ms = self._clock.now_ms()
         after = after_try(
             delivery,
@@ -182,9 +192,10 @@ class Sending:
             open_newest=is_newest_of_open(told, self._board.standing(told)),
         )
         self._count(way, outcome)
+        self._learn(contact, to, outcome, now_ms)
         if isinstance(outcome, Sent):
             self._told(told, delivery.channel, now_ms)
-            self._sent(Out(told, delivery.channel, address, outcome.provider_id, began_ms))
+            self._sent(Out(told, delivery.channel, to.address, outcome.provider_id, began_ms))
         attempt = attempt_of(
             outcome, message=told.id, channel=delivery.channel, number=after.tries, at_ms=began_ms
         )
@@ -194,7 +205,7 @@ class Sending:
         return msgspec.structs.replace(again, deliveries=(after, *again.deliveries), attempts=(attempt,))
 
     async def _try(
-        self, way: _Way, told: Notification, contact: Contact, address: str, now_ms: int
+        self, way: _Way, told: Notification, contact: Contact, to: ContactWay, now_ms: int
     ) -> Outcome:
         try:
             message = compose(
@@ -207,15 +218,23 @@ class Sending:
                 link=self._settings.link,
                 heard_ms=self._contacts.heard_ms(told.sharer),
             )
+            message = msgspec.structs.replace(message, id=message_id(told.id, to.key))
             async with asyncio.timeout(self._settings.send_ms_max / 1000):
                 return await way.channel.send(
-                    message, address, idempotency_key=f"{told.id}.{way.channel.name}"
+                    message, to.address, idempotency_key=f"{message.id}.{way.channel.name}"
                 )
         except TimeoutError:
             return Unavailable(catalogue().say("deliver.try_too_slow"))
         except Exception as error:  # noqa: BLE001 outermost: one message we fail on must not stop all others
             _log.error("channel.broken", channel=way.channel.name, error=type(error).__name__)
             return Unavailable(catalogue().say("deliver.try_broken"))
+
+    def _learn(self, contact: Contact, to: ContactWay, outcome: Outcome, now_ms: int) -> None:
+        """What the try says of the way itself."""
+        if isinstance(outcome, Refused) and outcome.lost:
+            self._way_news.lost(contact.person, to.channel, to.number, to.address, now_ms)
+        elif isinstance(outcome, Sent) and to.lost_ms:
+            self._way_news.works(contact.person, to.channel, to.number, to.address)
 
     def _name(self, person: str) -> str:
         contact = self._contacts.contact(person)

@@ -9,13 +9,14 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from nightbell.account.way import ProvenBy
 from nightbell.alarm.effects import AlarmView, Effects, Notification
-from nightbell.deliver.afterwards import ASK_FOR_MS, DEAF, OUT_MAX, Afterwards, Out, Voices, channel_of
+from nightbell.deliver.afterwards import ASK_FOR_MS, DEAF, OUT_MAX, Afterwards, Out, Voices
 from nightbell.deliver.figures import DeliverFigures
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.intake import Intake
-from nightbell.deliver.outbox import addresses, deliveries_of, settled
-from nightbell.deliver.ports import Contacts, Ledger
+from nightbell.deliver.outbox import channel_of, deliveries_of, key_of, settled, told_by, way_of
+from nightbell.deliver.ports import Contacts, Ledger, Unheard, WayNews
 from nightbell.deliver.record import APP, Batch, Delivery, DeliveryState, Opened, Timeline, Waiting
 from nightbell.deliver.sending import Sending
 from nightbell.deliver.settings import DeliverHealth, DeliverSettings
@@ -52,6 +53,7 @@ class Deliver:
         settings: DeliverSettings | None = None,
         canary: Callable[[int], bool] = lambda _: False,
         voices: Voices = DEAF,
+        way_news: WayNews | None = None,
     ) -> None:
         self._ledger = ledger
         self._hub = hub
@@ -59,6 +61,7 @@ class Deliver:
         self._clock = clock
         self._settings = settings or DeliverSettings()
         self.figures = DeliverFigures([APP, *(channel.name for channel in channels)], canary)
+        self._way_news = way_news or Unheard()
         self.afterwards = Afterwards(
             channels=channels,
             board=hub.board,
@@ -66,11 +69,13 @@ class Deliver:
             told=self._notification,
             keep=self._keep,
             voices=voices,
+            way_news=self._way_news,
         )
         self._sending = Sending(
             channels=channels,
             board=hub.board,
             contacts=contacts,
+            way_news=self._way_news,
             clock=clock,
             settings=self._settings,
             record=self._record,
@@ -161,7 +166,8 @@ class Deliver:
         """What providers took before a restart: they may still say what became of it, or must fall silent."""
         for one in await self._ledger.handed_over(after_ms=now_ms - ASK_FOR_MS, limit=OUT_MAX):
             contact = self._contacts.contact(one.notification.follower)
-            address = addresses(contact).get(one.channel, "") if contact is not None else ""
+            way = way_of(contact, one.channel) if contact is not None else None
+            address = way.address if way is not None else ""
             self.afterwards.sent(Out(one.notification, one.channel, address, one.provider_id, one.at_ms))
 
     def _take_up(self, opened: Opened, waiting: Sequence[Waiting]) -> None:
@@ -199,14 +205,20 @@ class Deliver:
     ) -> None:
         """Keep the proof that a notification arrived or was seen; the first of each kind counts.
 
+        Through a channel it proves that way of the person too: `notification` is then the id of the message,
+        which names the way.
+
         Raises:
             CallerError: `NOT_FOUND`: this person was not told such a thing.
             PlatformError: `NOT_DURABLE`: the ledger can not be read to find out.
         """
         known = channel == APP or channel in self._sending.channels
+        notification, number = told_by(notification)
         if not known or await self._follower_of(notification) != person:
             raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("deliver.receipt_unknown"))
-        self._keep(Receipt(notification, channel, ReceiptState(state), person, now_ms))
+        if channel != APP:
+            self._way_news.proven(person, channel, number, ProvenBy(state), now_ms)
+        self._keep(Receipt(notification, key_of(channel, number), ReceiptState(state), person, now_ms))
 
     def _keep(self, proof: Receipt) -> None:
         self.figures.receipts[channel_of(proof.channel), proof.state.value] += 1

@@ -16,6 +16,7 @@ from nightbell.web.api.channels import ChannelsApi
 from nightbell.web.api.follows import FollowsApi
 from nightbell.web.api.people import PeopleApi
 from nightbell.web.api.session import SessionApi
+from nightbell.web.api.ways import WaysApi
 from nightbell.web.asking import AnyRequest, provide_asking, provide_visit
 from nightbell.web.files import Files
 from nightbell.web.front import Front, FrontRoute
@@ -26,6 +27,7 @@ from nightbell.web.pages.entry import EntryPages
 from nightbell.web.pages.fragments import FragmentPages
 from nightbell.web.pages.home import HomePages
 from nightbell.web.pages.mine import MinePages
+from nightbell.web.pages.ways import WaysPages
 from nightbell.web.pages.wrong import problem_page, wants_page
 from nightbell.web.ports import AsgiApp, House
 from nightbell.web.problem import TYPE, answer_of, code_of_status
@@ -76,7 +78,7 @@ def _framework(house: House, pages: Pages) -> Litestar:
         return Response(document.content, media_type="application/vnd.oai.openapi+json")
 
     return Litestar(
-        route_handlers=[*_API, EntryPages, HomePages, AlarmPages, MinePages, FragmentPages, openapi_document],
+        route_handlers=[*_API, *_PAGES, openapi_document],
         dependencies=_dependencies(house, pages),
         exception_handlers={
             NightbellError: _on_ours,
@@ -92,7 +94,8 @@ def _framework(house: House, pages: Pages) -> Litestar:
     )
 
 
-_API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi, ChannelsApi)
+_PAGES: Final = (EntryPages, HomePages, AlarmPages, MinePages, WaysPages, FragmentPages)
+_API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi, WaysApi, ChannelsApi)
 
 
 def _dependencies(house: House, pages: Pages) -> dict[str, Provide]:

@@ -1,6 +1,6 @@
 """What the web needs of the rest of the house."""
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from nightbell.account.identity import Identity
 from nightbell.account.person import Person
 from nightbell.account.sign_in import SignedIn
+from nightbell.account.way import Way
 from nightbell.alarm.effects import AlarmView
 from nightbell.alarm.service import SharerState
 from nightbell.deliver.board import Board
@@ -20,6 +21,7 @@ from nightbell.load.service import Admission
 from nightbell.publish.door import DoorHandler, DoorOffer
 from nightbell.publish.reading import Reading
 from nightbell.tell.callback import Callback, CallbackAnswer
+from nightbell.tell.channel import Checklist
 from nightbell.words.catalogue import Catalogue
 from nightbell.words.clock import Clock
 from nightbell.words.conditions import Family
@@ -70,6 +72,24 @@ class Accounts(Protocol):
         webhook: str | None = None,
     ) -> Person:
         """Change what is given."""
+        ...
+
+
+class Ways(Protocol):
+    """How people are reached."""
+
+    def of(self, person: Person) -> Sequence[Way]:
+        """How this person is reached, their own e-mail and webhook first."""
+        ...
+
+    async def add(self, *, person_id: str, channel: str, address: str, label: str, now_ms: int) -> Way:
+        """Add a way, or name a known one anew."""
+        ...
+
+    async def remove(
+        self, *, person_id: str, channel: str, address: str = "", number: int = 0, now_ms: int
+    ) -> None:
+        """Take a way away, named by its address or by its number."""
         ...
 
 
@@ -234,12 +254,12 @@ class Place(NamedTuple):
     Attributes:
         public_url: What people type, without a slash at the end; the links we make begin with it.
         tls: Whether browsers reach us over TLS, by ourselves or by a proxy.
-        mail: Whether a mail server is set up, so that e-mail can be sent at all.
+        channels: The channels that are set up, by name, with what each is good for.
     """
 
     public_url: str
     tls: bool
-    mail: bool
+    channels: Mapping[str, Checklist]
 
 
 async def _no_channel(_name: str, _posted: Callback) -> CallbackAnswer:
@@ -250,6 +270,7 @@ class House(NamedTuple):
     """All that the web stands on."""
 
     accounts: Accounts
+    ways: Ways
     follows: Follows
     access: Access
     history: History

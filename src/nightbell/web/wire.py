@@ -15,6 +15,7 @@ from nightbell.words.glucose import Unit
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z]+$")]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=1440)]
 
 
@@ -311,6 +312,64 @@ class SensorIn(msgspec.Struct, forbid_unknown_fields=True):
     """A new sensor warms up for so many minutes: nobody is told of missing readings meanwhile."""
 
     warm_up_minutes: Minutes
+
+
+class WayIn(msgspec.Struct, forbid_unknown_fields=True):
+    """A way to be reached by.
+
+    Attributes:
+        channel: Name of a channel that is set up here, as `sms`.
+        address: Its own form of an address: a number, a web address, a push subscription as JSON.
+        label: What to call it, as `Ben's phone`.
+    """
+
+    channel: ChannelName
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    label: Annotated[str, msgspec.Meta(max_length=80)] = ""
+
+
+class WayGone(msgspec.Struct, forbid_unknown_fields=True):
+    """The way to take away, named by its whole address, or else by its number."""
+
+    channel: ChannelName
+    address: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    number: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class WayOut(msgspec.Struct):
+    """One way to reach the caller.
+
+    Attributes:
+        number: Which of their ways of this channel.
+        shown: The address, shortened.
+        added_ms: When it was added, 0 if that was before we kept it.
+        proven_ms: When it was last proven to work, 0 if never.
+        proven_by: By what: `delivered`, `seen`, `answered`, or empty.
+        lost_ms: When it was last found dead, 0 if it is not.
+        lost_why: Why, in words.
+        state: `proven`, `unproven`, `lost` or `off`.
+        text: The state in words, with what to do.
+        promise: What this channel can honestly promise.
+    """
+
+    channel: str
+    number: int
+    label: str
+    shown: str
+    added_ms: int
+    proven_ms: int
+    proven_by: str
+    lost_ms: int
+    lost_why: str
+    state: str
+    text: str
+    promise: str
+
+
+class WaysOut(msgspec.Struct):
+    """How the caller is reached, besides open screens."""
+
+    ways: list[WayOut]
 
 
 class Done(msgspec.Struct):

@@ -22,7 +22,7 @@ SEE_OTHER: Final = 303
 SAID: Final = frozenset(
     {
         "saved", "limits", "quiet", "sensor", "accepted", "confirm", "refuse", "pause", "resume", "end",
-        "permissions", "signed_out",
+        "permissions", "signed_out", "way_added", "way_removed",
     }
 )  # fmt: skip
 """What may be said after a change: nothing else that stands in an address reaches a page."""

@@ -12,6 +12,7 @@ from nightbell.web.gather import nothing_here
 from nightbell.web.pages.frame import Page, asking_by_form, asking_of, frame_of, go_to, page
 from nightbell.web.pages.home import is_number
 from nightbell.web.pages.views import follower_views, following_views, look_views
+from nightbell.web.pages.ways import settings_page
 from nightbell.web.ports import House
 from nightbell.web.render import InPages, Pages
 from nightbell.web.show.follows import invitation_link
@@ -99,14 +100,7 @@ class MinePages(Controller):
     async def settings(self, request: AnyRequest, house: InHouse, pages: InPages) -> Page:
         """One's own unit, zone and address, and how one is reached."""
         asking = asking_of(request, house)
-        return page(
-            pages.render(
-                "settings.html",
-                frame=frame_of(request, house, pages, asking, "settings"),
-                webhook_secret=house.webhook_secret(asking.caller.person.id),
-                mail=house.place.mail,
-            )
-        )
+        return settings_page(request, house, pages, asking)
 
     @post("/settings", status_code=200)
     async def save_settings(self, request: AnyRequest, house: InHouse) -> Redirect:

@@ -28,6 +28,7 @@ from nightbell.web.show.alarms import (
 from nightbell.web.show.follows import LimitRow, limit_rows
 from nightbell.web.show.readings import SPARK_HOURS, Seen, Spark, sparkline, summary_text
 from nightbell.web.show.times import HOUR_MINUTES, MINUTE_MS, iso_text
+from nightbell.web.show.ways import way_line
 from nightbell.words.conditions import Family
 from nightbell.words.glucose import shown
 
@@ -178,7 +179,7 @@ async def tile_views(house: House, asking: Asking) -> list[TileView]:
 
 
 def waiting_lines(house: House, asking: Asking) -> list[str]:
-    """What waits for a yes, the other's or one's own."""
+    """Ways that no longer reach one, and what waits for a yes, the other's or one's own."""
     me = asking.caller.person.id
     mine = [
         house.words.say("page.home_waiting", name=name_of(house, follow.sharer))
@@ -190,7 +191,12 @@ def waiting_lines(house: House, asking: Asking) -> list[str]:
         for follow in house.follows.of_sharer(me)
         if follow.state is FollowState.ACCEPTED
     ]
-    return theirs + mine
+    lost = [
+        house.words.say("page.home_way_lost", way=way_line(way, house.place.channels, asking.reader).name)
+        for way in house.ways.of(asking.caller.person)
+        if way.lost_ms
+    ]
+    return lost + theirs + mine
 
 
 async def person_view(

@@ -7,6 +7,7 @@ import msgspec
 
 from nightbell.alarm.alarm import UNDO_MS
 from nightbell.alarm.effects import AlarmState, AlarmView, Entry, EntryKind
+from nightbell.deliver.outbox import FIRST, channel_of, number_of, reason_sentence
 from nightbell.deliver.record import APP, Delivery, DeliveryState, Told
 from nightbell.tell.attempt import ReceiptState
 from nightbell.web.show.times import clock_text, iso_text
@@ -223,16 +224,23 @@ def story_entry(entry: Entry, reader: Reader) -> StoryEntry:
     )
 
 
+def _way_text(key: str, reader: Reader) -> str:
+    """What a way is called: its channel, and a second one and more with its number."""
+    name = f"page.channel_{channel_of(key)}"
+    channel = reader.words.say(name) if reader.words.has(name) else channel_of(key)
+    number = number_of(key)
+    return channel if number == FIRST else f"{channel} {number}"
+
+
 def _sent_step(delivery: Delivery, reader: Reader) -> Step:
-    channel = reader.words.say(f"page.channel_{delivery.channel}")
+    channel = _way_text(delivery.channel, reader)
     match delivery.state:
         case DeliveryState.SENT:
             return Step(reader.words.say("page.step_sent", channel=channel), done=True, wrong=False)
         case DeliveryState.WAITING:
             return Step(reader.words.say("page.step_waiting", channel=channel), done=False, wrong=False)
         case _:
-            key = f"delivery.{delivery.reason}"
-            reason = reader.words.say(key) if reader.words.has(key) else delivery.state.value
+            reason = reason_sentence(delivery.reason, reader.words) or delivery.state.value
             text = reader.words.say("page.step_failed", channel=channel, reason=reason)
             return Step(text, done=False, wrong=delivery.channel != APP)
 
@@ -246,6 +254,9 @@ def told_line(told: Told, alarm: AlarmView, reader: Reader) -> ToldLine:
         (ReceiptState.DELIVERED, "page.step_delivered", "page.step_not_delivered"),
         (ReceiptState.SEEN, "page.step_seen", "page.step_not_seen"),
     ):
+        if state is ReceiptState.SEEN and ReceiptState.FAILED in at and state not in at:
+            time = reader.clock(at[ReceiptState.FAILED])
+            steps.append(Step(words.say("page.step_not_arrived", time=time), done=False, wrong=True))
         if state in at:
             steps.append(Step(words.say(done, time=reader.clock(at[state])), done=True, wrong=False))
         else:

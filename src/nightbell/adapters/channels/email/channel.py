@@ -23,6 +23,9 @@ from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable, one_line
 from nightbell.words.catalogue import catalogue
 
 _PERMANENT: Final = 500
+_NOBODY_THERE: Final = re.compile(r"^\d{3}[ -]5\.1\.(?:1|2|3|6|10)\b")
+"""No such mailbox, host or form of address; moved; takes no mail (RFC 3463, 3.2; RFC 7505). A full mailbox or
+a policy is no reason to give an address up, and what is said without such a code is taken for that."""
 
 
 def _reply(code: int, text: bytes | str) -> str:
@@ -186,7 +189,8 @@ def _said_no(code: int, text: bytes | str, address: str) -> Outcome:
     reply = _without(_reply(code, text), address)
     words = catalogue()
     if code >= _PERMANENT:
-        return Refused(one_line(words.say("deliver.email_refused", reply=reply)))
+        lost = _NOBODY_THERE.search(reply) is not None
+        return Refused(one_line(words.say("deliver.email_refused", reply=reply)), lost=lost)
     return Unavailable(one_line(words.say("deliver.email_later", reply=reply)))
 
 
@@ -218,7 +222,7 @@ class EmailChannel:
         """Send one letter."""
         words = catalogue()
         if not is_address(address):
-            return Refused(words.say("deliver.email_bad_address"))
+            return Refused(words.say("deliver.email_bad_address"), lost=True)
         line = _Line(self._settings, self._tls)
         begun = False
         try:

@@ -5,15 +5,25 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from nightbell.account.packed import packed_keys, packed_people, packed_sessions, packed_shares
+from nightbell.account.packed import (
+    never_sealed,
+    packed_keys,
+    packed_people,
+    packed_sessions,
+    packed_shares,
+    packed_ways,
+)
 from nightbell.account.ports import (
     AccountChange,
     KeyRing,
     LoadedAccounts,
+    PackedWays,
     StoredKey,
     StoredPerson,
     StoredSession,
     StoredShare,
+    StoredWay,
+    WayChange,
 )
 from nightbell.follow.follow import Follow
 from nightbell.follow.look import GENESIS, ChainedLook
@@ -68,12 +78,40 @@ class MemoryAccountStore(Breakable):
         for dropped in change.sessions_dropped:
             self.sessions.pop(dropped, None)
 
+    def opened(self, kept: str, bound_to: str) -> str:
+        """Nothing is sealed in memory."""
+        return never_sealed(kept, bound_to)
+
     async def reserve_credentials(self, count: int) -> int:
         """The first of `count` numbers nobody got."""
         await self._work()
         first = self.reserved + 1
         self.reserved += count
         return first
+
+
+class MemoryWayStore(Breakable):
+    """Ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ways: dict[tuple[str, str, int], StoredWay] = {}
+
+    async def load(self) -> PackedWays:
+        """Everything that is stored."""
+        await self._work()
+        return packed_ways(self.ways.values())
+
+    async def commit(self, change: WayChange) -> None:
+        """Write all of a change or nothing of it."""
+        await self._work()
+        self.ways.update({(one.person, one.way.channel, one.way.number): one for one in change.ways})
+        for dropped in change.dropped:
+            self.ways.pop(dropped, None)
+
+    def opened(self, kept: str, bound_to: str) -> str:
+        """Nothing is sealed in memory."""
+        return never_sealed(kept, bound_to)
 
 
 class MemoryKeyFolder(Breakable):

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import numpy as np
 import structlog
 
-from nightbell.account.packed import SCOPES, ids_of_texts
+from nightbell.account.packed import SCOPES, bound_to, ids_of_texts
 from nightbell.account.person import folded
 from nightbell.account.ports import (
     AccountChange,
@@ -29,8 +29,10 @@ from nightbell.account.ports import (
     StoredShare,
 )
 from nightbell.account.texts import FIELD_END, TEXT_END
+from nightbell.account.way import EMAIL, WEBHOOK
 from nightbell.adapters.stores.sqlite.columns import Joined, numbers, numbers_of, packed_columns, texts_of
 from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate
+from nightbell.adapters.stores.sqlite.sealing import KEY_NAME, ContactSeal, seal_people
 from nightbell.load.again import AGAIN_S_MIN
 from nightbell.load.service import refusal
 from nightbell.words.catalogue import catalogue
@@ -50,6 +52,7 @@ LOG_PAGES: Final = 1_000
 NUMBERS_LEAP: Final = 1_000_000
 """How many credentials may have been given out after a backup, at most."""
 
+KEY_FOLDER: Final = "keys"
 _OWNER_ONLY: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
 
@@ -105,6 +108,7 @@ class AccountsFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.seal = ContactSeal(path.parent / KEY_FOLDER / KEY_NAME)
         self._inside = 0
         self._thread = ThreadPoolExecutor(1, "accounts")
         self._connection: sqlite3.Connection | None = None
@@ -181,7 +185,10 @@ class AccountsFile:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA secure_delete = ON")  # what was deleted is not to be found
             migrate(self._connection, "accounts")
+            self.seal.start(self._connection)
+            self._seal_people(self._connection)
         except (sqlite3.Error, OSError) as error:
             self._close()
             _log.error("accounts.unreadable", error=str(error))
@@ -189,6 +196,14 @@ class AccountsFile:
         except NewerFileError as error:
             self._close()
             raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_newer")) from error
+
+    def _seal_people(self, connection: sqlite3.Connection) -> None:
+        """Seal what an older version wrote; a full disk keeps nobody from ringing, the next start goes on."""
+        try:
+            if count := seal_people(connection, self.seal):
+                _log.info("contacts.sealed", people=count)
+        except sqlite3.Error as error:
+            _log.warning("contacts.not_sealed", error=str(error))
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -273,7 +288,11 @@ class SqliteAccountStore:
         Raises:
             PlatformError: The file failed; nothing was changed.
         """
-        await self._file.write(lambda connection: _write(connection, change))
+        await self._file.write(lambda connection: _write(connection, change, self._file.seal))
+
+    def opened(self, kept: str, bound_to: str) -> str:
+        """A text that is kept sealed, as it was written; empty if our key does not open it."""
+        return self._file.seal.opened(kept, bound_to)
 
     async def reserve_credentials(self, count: int) -> int:
         """The first of `count` numbers that nobody got or will get.
@@ -341,13 +360,15 @@ def _sessions(connection: sqlite3.Connection) -> PackedSessions:
     )
 
 
-def _write(connection: sqlite3.Connection, change: AccountChange) -> None:
+def _write(connection: sqlite3.Connection, change: AccountChange, seal: ContactSeal) -> None:
+    # Without its key an address reads as empty: what is there then stays.
+    kept = "excluded.{0}" if seal.ready else "CASE excluded.{0} WHEN '' THEN person.{0} ELSE excluded.{0} END"
     connection.executemany(
         "INSERT INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-        " name = excluded.name, name_folded = excluded.name_folded, email = excluded.email,"
+        f" name = excluded.name, name_folded = excluded.name_folded, email = {kept.format('email')},"
         " unit = excluded.unit, zone = excluded.zone, sharer = excluded.sharer,"
-        " hidden = excluded.hidden, password = excluded.password, webhook = excluded.webhook",
-        (_person_row(stored) for stored in change.people),
+        f" hidden = excluded.hidden, password = excluded.password, webhook = {kept.format('webhook')}",
+        (_person_row(stored, seal) for stored in change.people),
     )
     connection.executemany(
         "INSERT INTO key VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
@@ -381,20 +402,20 @@ def _write(connection: sqlite3.Connection, change: AccountChange) -> None:
     )
 
 
-def _person_row(stored: StoredPerson) -> tuple[str | int, ...]:
+def _person_row(stored: StoredPerson, seal: ContactSeal) -> tuple[str | int, ...]:
     person = stored.person
     return (
         person.id,
         person.name,
         folded(person.name),
-        person.email,
+        seal.sealed(person.email, bound_to(person.id, EMAIL)),
         person.unit.value,
         person.zone,
         person.sharer,
         int(person.hidden),
         person.created_ms,
         stored.password,
-        person.webhook,
+        seal.sealed(person.webhook, bound_to(person.id, WEBHOOK)),
     )
 
 
