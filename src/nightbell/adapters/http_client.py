@@ -5,6 +5,11 @@ a name is resolved first, every address it has is looked at, and the connection 
 at: a name that changes its mind in between changes nothing. The name still stands in the Host header and is
 what the certificate is checked against. Connections are not kept: one that was checked for a name must not
 carry another name's message.
+
+A provider that the operator chose is another matter: its origin stands in the settings, so it may lie in a
+private network, and its connections are kept, for a new one costs more than all else. `HttpxOriginClient`
+goes to that one origin and nowhere else. Each provider has a client of its own: one that hangs fills only its
+own connections.
 """
 
 import asyncio
@@ -12,6 +17,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import httpx
@@ -31,6 +37,10 @@ ADDRESSES_MAX: Final = 4
 
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 """IPv4 addresses in an IPv6 coat (RFC 6052)."""
+
+KEPT_S: Final = 15.0
+"""How long an idle connection is kept. Servers close idle ones after a minute or so (nginx: 75 s); a message
+on one that is closed in that moment would have to be sent again."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -52,6 +62,34 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 64
     private_allowed: bool = False
     plain_allowed: bool = False
+
+
+def _new_client(limits: HttpLimits, tls: ssl.SSLContext | None, *, kept: int) -> httpx.AsyncClient:
+    """A client of httpx with our limits that keeps so many idle connections."""
+    return httpx.AsyncClient(
+        verify=tls if tls is not None else True,
+        trust_env=False,  # a proxy would connect where we did not look
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept: whose would they be?
+        limits=httpx.Limits(
+            max_connections=limits.connections, max_keepalive_connections=kept, keepalive_expiry=KEPT_S
+        ),
+        timeout=httpx.Timeout(limits.whole_ms / 1000, connect=limits.connect_ms / 1000),
+    )
+
+
+def _split(url: str) -> httpx.URL:
+    """A URL in its parts.
+
+    Raises:
+        _NotThereError: It is none.
+    """
+    if len(url) > URL_LENGTH_MAX:
+        raise _NotThereError("bad_url", forbidden=True)
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        raise _NotThereError("bad_url", forbidden=True) from None
 
 
 class _NotThereError(Exception):
@@ -93,13 +131,7 @@ class HttpxClient:
     def __init__(self, limits: HttpLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits or HttpLimits()
         self._budget = RetryBudget()
-        self._client = httpx.AsyncClient(
-            verify=tls if tls is not None else True,
-            trust_env=False,  # a proxy would connect where we did not look
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=self._limits.connections, max_keepalive_connections=0),
-            timeout=httpx.Timeout(self._limits.whole_ms / 1000, connect=self._limits.connect_ms / 1000),
-        )
+        self._client = _new_client(self._limits, tls, kept=0)
 
     async def close(self) -> None:
         """Close what is open."""
@@ -130,12 +162,7 @@ class HttpxClient:
         return True
 
     def _parsed(self, url: str) -> httpx.URL:
-        if len(url) > URL_LENGTH_MAX:
-            raise _NotThereError("bad_url", forbidden=True)
-        try:
-            target = httpx.URL(url)
-        except httpx.InvalidURL:
-            raise _NotThereError("bad_url", forbidden=True) from None
+        target = _split(url)
         schemes = {"https", "http"} if self._limits.plain_allowed else {"https"}
         if target.scheme not in schemes or not target.host:
             raise _NotThereError("bad_url", forbidden=True)
@@ -179,6 +206,81 @@ class HttpxClient:
             finally:
                 await response.aclose()
         raise _NotThereError("unreachable", forbidden=False)
+
+
+class HttpxOriginClient:
+    """A `tell.http.OriginClient` on httpx.
+
+    Args:
+        origin: Scheme, host and port of the provider, as `https://api.example.org`. From the settings, never
+            from a person.
+        limits: What to keep to; whether private or plain is allowed says the origin itself.
+        tls: Whom to trust; the system's if not given.
+    """
+
+    def __init__(
+        self, origin: str, limits: HttpLimits | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._origin = _origin_of(httpx.URL(origin))
+        self._limits = limits or HttpLimits()
+        self._client = _new_client(self._limits, tls, kept=self._limits.connections)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer | HttpFailure:
+        """Post the body once."""
+        return await self._ask("POST", url, headers, body, 0)
+
+    async def get(
+        self, url: str, *, headers: Mapping[str, str], wait_ms: int = 0
+    ) -> HttpAnswer | HttpFailure:
+        """Get once."""
+        return await self._ask("GET", url, headers, None, wait_ms)
+
+    def _ours(self, url: str) -> httpx.URL:
+        """The URL, if it is of our origin.
+
+        Raises:
+            _NotThereError: It is not.
+        """
+        target = _split(url)
+        if _origin_of(target) != self._origin or target.userinfo:
+            raise _NotThereError("bad_url", forbidden=True)
+        return target
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, wait_ms: int
+    ) -> HttpAnswer | HttpFailure:
+        whole_s = (self._limits.whole_ms + wait_ms) / 1000
+        try:
+            async with asyncio.timeout(whole_s):
+                request = self._client.build_request(
+                    method,
+                    self._ours(url),
+                    headers={"Accept-Encoding": "identity", "User-Agent": "Nightbell", **headers},
+                    content=body,
+                    timeout=httpx.Timeout(whole_s, connect=self._limits.connect_ms / 1000),
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    return await _read(response)
+                finally:
+                    await response.aclose()
+        except _NotThereError as error:
+            return error.failure
+        except (TimeoutError, httpx.TimeoutException):
+            return HttpFailure(catalogue().say("deliver.http_too_slow"))
+        except httpx.ConnectError:
+            return HttpFailure(catalogue().say("deliver.http_unreachable"))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            return HttpFailure(catalogue().say("deliver.http_broken_off"))
+
+
+def _origin_of(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port."""
+    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
 async def _read(response: httpx.Response) -> HttpAnswer:

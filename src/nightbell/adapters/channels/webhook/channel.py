@@ -7,14 +7,12 @@ import msgspec
 
 from nightbell.adapters.channels.webhook.signature import HEADER, signature
 from nightbell.tell.channel import Checklist, Proof
-from nightbell.tell.http import HttpAnswer, HttpClient, HttpFailure
+from nightbell.tell.http import HttpAnswer, HttpClient, HttpFailure, retry_after_ms
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable, one_line
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
 
-RETRY_AFTER_MS_MAX: Final = 60 * 60_000
-DIGITS_MAX: Final = 9
 PROVIDER_ID_LENGTH_MAX: Final = 100
 
 _LATER: Final = frozenset({408, 425, 429})
@@ -94,13 +92,5 @@ def _outcome(answer: HttpAnswer) -> Outcome:
     if 300 <= status < 400:  # noqa: PLR2004 the classes of HTTP statuses
         return Refused(words.say("deliver.webhook_redirect"))
     if status >= 500 or status in _LATER:  # noqa: PLR2004 the classes of HTTP statuses
-        return Unavailable(words.say("deliver.webhook_away", status=status), _retry_after_ms(answer))
+        return Unavailable(words.say("deliver.webhook_away", status=status), retry_after_ms(answer))
     return Refused(words.say("deliver.webhook_refused", status=status))
-
-
-def _retry_after_ms(answer: HttpAnswer) -> int:
-    """How long the machine asked us to wait; its form as a date is read as no wish at all."""
-    value = answer.headers.get("retry-after", "")
-    if not (value.isascii() and value.isdigit()):
-        return 0
-    return min(int(value[:DIGITS_MAX]) * 1000, RETRY_AFTER_MS_MAX)
