@@ -50,7 +50,7 @@ class Call(NamedTuple):
         return msgspec.json.encode({"method": self.method, **self.fields})
 
 
-class Parameters(msgspec.Struct):
+class Parameters(msgspec.Struct, frozen=True):
     """What Telegram says besides a no."""
 
     retry_after: int = 0
