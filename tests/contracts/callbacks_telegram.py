@@ -88,7 +88,7 @@ class Taken:
 
     def is_silent(self) -> bool:
         ((button,),) = self._server.messages[int(self.provider_id)]["reply_markup"]["inline_keyboard"]
-        return button == {"text": "Over, or somebody has it", "callback_data": "o"}
+        return bool(button == {"text": "Over, or somebody has it", "callback_data": "o"})
 
     def wrong(self) -> Sequence[str]:
         return self._server.wrong

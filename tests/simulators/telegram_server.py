@@ -117,6 +117,8 @@ class TelegramServer(HttpServer):
                 return json_answer(200, {"ok": True, "result": {**info, **extra}})
             case "getMe":
                 return json_answer(200, {"ok": True, "result": {"id": 123456, "is_bot": True}})
+            case _:
+                raise AssertionError(f"there is no {method}")
         return json_answer(200, {"ok": True, "result": True})
 
     def _sent(self, fields: dict[str, Any]) -> Answer:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
+from nightbell.adapters.channels.telegram.updates import Linked
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
-from nightbell.adapters.http_client import HttpLimits, HttpxClient
+from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
+from nightbell.app.channels_apps import app_channels, nobody_links
 from nightbell.app.settings import Settings
+from nightbell.tell.callback import Proofs
 from nightbell.tell.channel import Channel
 from nightbell.words.clock import Clock
 
@@ -36,17 +39,37 @@ class Channels:
         settings: What the operator chose.
         clock: The time of day.
         secret_of: Gives the secret that signs a person's webhook.
+        proofs: Makes the words by which answers that come back are known.
+        linked: Is told of Telegram chats that want to be linked.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, secret_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        secret_of: Callable[[str], str],
+        proofs: Proofs,
+        linked: Callable[[Linked], None] = nobody_links,
+    ) -> None:
         private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
         self._mail = mail_channel(settings)
         webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
         self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
+        self._origins: list[HttpxOriginClient] = []
+        self.all += app_channels(
+            settings, http=self._http, origin=self._origin, proofs=proofs, clock=clock, linked=linked
+        )
+
+    def _origin(self, origin: str) -> HttpxOriginClient:
+        """A client that goes to one provider only, and is closed with us."""
+        self._origins.append(HttpxOriginClient(origin))
+        return self._origins[-1]
 
     async def close(self) -> None:
         """Close what they hold open."""
         await self._http.close()
+        for client in self._origins:
+            await client.close()
         if self._mail is not None:
             await self._mail.close()

@@ -47,6 +47,7 @@ from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
+    CallbackProofs,
     FollowFacts,
     Later,
     ShareHistory,
@@ -146,9 +147,10 @@ class Platform:
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
         contacts = AccountContacts(self.accounts, self.follows, self.publish)
-        self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
+        secret = kept_secret(self.folder / "keys" / "webhook")
+        self.webhook_secrets = WebhookSecrets(secret)
         self.url = self.settings.public_url or self._own_url(port)
-        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
+        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of, CallbackProofs(secret))
         self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightbell.app.settings_channels import Smtp
+from nightbell.app.settings_channels import Ntfy, Pushover, Smtp, Telegram
 from nightbell.app.settings_kinds import Address, NearAddress, Section, Url, Whole, split_address
 
 PREFIX: Final = "NIGHTBELL_"
@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     )
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}))
     smtp: Smtp = Field(default_factory=lambda: Smtp.model_validate({}))
+    pushover: Pushover = Field(default_factory=lambda: Pushover.model_validate({}))
+    ntfy: Ntfy = Field(default_factory=lambda: Ntfy.model_validate({}))
+    telegram: Telegram = Field(default_factory=lambda: Telegram.model_validate({}))
     lanes: Lanes = Field(default_factory=lambda: Lanes.model_validate({}))
     switches: Switches = Field(default_factory=lambda: Switches.model_validate({}))
 
@@ -188,6 +191,13 @@ def known() -> Iterator[Known]:
     for table, section in tables.items():
         for name, field in section.model_fields.items():
             yield Known(key=f"{table}.{name}", field=field, secret=field.annotation is SecretStr)
+
+
+def holds_secret(settings: Settings) -> bool:
+    """Whether any secret is set: then their files are nobody else's to read."""
+    tables = [getattr(settings, name) for name in sections()]
+    values = [value for table in tables for _, value in table]
+    return any(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
 
 class Loaded(NamedTuple):

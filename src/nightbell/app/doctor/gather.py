@@ -23,6 +23,7 @@ from nightbell.app.settings import (
     LAST_GOOD_NAME,
     Settings,
     SettingsError,
+    holds_secret,
     known,
     load,
 )
@@ -163,7 +164,7 @@ def secret_files(folder: Path, settings: Settings, environ: Mapping[str, str]) -
     named = [setting.variable + FILE_SUFFIX for setting in known() if setting.secret]
     paths = [Path(environ[name]) for name in named if name in environ]
     paths += [path for path in sorted((folder / "keys").glob("*")) if path.is_file()]
-    settings_hold_one = bool(settings.smtp.password.get_secret_value())
+    settings_hold_one = holds_secret(settings)
     paths += [folder / name for name in (FILE_NAME, LAST_GOOD_NAME) if settings_hold_one]
     paths += [path for path in (settings.tls.key,) if path is not None]
     return [

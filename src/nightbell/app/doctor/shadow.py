@@ -32,9 +32,12 @@ from nightbell.app.doctor.headroom import STEPS, Step, held, rate_per_s
 from nightbell.app.doctor.load import ANSWER_S_MAX, Asked, Sent
 from nightbell.app.furnish import TOKENS
 from nightbell.app.leftovers import holding
-from nightbell.app.settings import FILE_NAME, PREFIX, Settings
+from nightbell.app.settings import FILE_NAME, PREFIX, Settings, sections
 from nightbell.app.settings_channels import Smtp
 from nightbell.app.settings_pages import as_toml
+
+WAYS_OUT: Final = Smtp.__module__
+"""Where the tables of all providers stand: a shadow has none of them, also of those that come later."""
 
 FOLDER_PREFIX: Final = "shadow-"
 ROOM_TIMES: Final = 3
@@ -72,7 +75,7 @@ def shadow_settings(settings: Settings) -> Settings:
             "watcher_url": "",
             "metrics_listen": "",
             "canary": False,
-            "smtp": Smtp(),
+            **{name: table() for name, table in sections().items() if table.__module__ == WAYS_OUT},
         }
     )
 

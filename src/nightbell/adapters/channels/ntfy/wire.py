@@ -20,6 +20,9 @@ from nightbell.words.catalogue import catalogue
 TEXT_BYTES_MAX: Final = 4_096
 """A longer message becomes an attached file, which nobody reads at night."""
 
+BODY_BYTES_MAX: Final = 2 * TEXT_BYTES_MAX
+"""Of a message in JSON the server reads this much, all parts and escapes together."""
+
 TOPIC_LENGTH_MIN: Final = 16
 """Whoever knows a topic reads it and answers in it: it has to be as hard to guess as a password. Ours."""
 
@@ -28,6 +31,9 @@ URL_LENGTH_MAX: Final = 300
 
 _TOPIC: Final = re.compile(rf"[-_A-Za-z0-9]{{{TOPIC_LENGTH_MIN},64}}")
 _SEQUENCE: Final = re.compile(r"[-_A-Za-z0-9]{1,64}")
+
+_ROOM_BYTES_MIN: Final = 256
+"""No text is cut shorter than half of this: what is around it fits, or nothing does."""
 
 PRIORITY_URGENT: Final = 5
 PRIORITY_NORMAL: Final = 3
@@ -142,14 +148,21 @@ def body_of(message: Message, topic: Topic, *, public_url: str, proof: str) -> b
     publish = _Publish(
         topic=topic.name,
         title=message.subject,
-        message=cut_bytes(message.text or message.subject, bytes_max=TEXT_BYTES_MAX),
+        message="",
         priority=PRIORITY_URGENT if message.urgent else PRIORITY_NORMAL,
         sequence_id=sequence_of(message.id),
         tags=["rotating_light"] if message.urgent else [],
         click=public_url,
         actions=actions,
     )
-    return msgspec.json.encode(publish)
+    text = message.text or message.subject
+    bytes_max = TEXT_BYTES_MAX
+    while True:  # signs that JSON has to escape take up to six times their room
+        publish.message = cut_bytes(text, bytes_max=bytes_max)
+        encoded = msgspec.json.encode(publish)
+        if len(encoded) <= BODY_BYTES_MAX or bytes_max < _ROOM_BYTES_MIN:
+            return encoded
+        bytes_max //= 2
 
 
 def over_body(message: str, topic: Topic) -> bytes:
