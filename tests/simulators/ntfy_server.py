@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.simulators.faults import Fault
@@ -37,12 +37,12 @@ class NtfyServer(HttpServer):
 
     def __init__(self, token: str = "") -> None:
         super().__init__()
-        self.messages: list[dict[str, object]] = []
+        self.messages: list[dict[str, Any]] = []
         self.healthy = True
         self._token = token
 
     @property
-    def shown(self) -> dict[object, dict[str, object]]:
+    def shown(self) -> dict[str, dict[str, Any]]:
         return {message["sequence_id"]: message for message in self.messages}
 
     async def answer(self, request: Request) -> Answer:

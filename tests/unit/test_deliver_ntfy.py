@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -68,10 +69,10 @@ async def channel(server: NtfyServer) -> AsyncIterator[NtfyChannel]:
     await others.close()
 
 
-def body(message: Message = MESSAGE, public_url: str = PUBLIC_URL) -> dict[str, object]:
+def body(message: Message = MESSAGE, public_url: str = PUBLIC_URL) -> dict[str, Any]:
     topic = topic_of(TOPIC)
     assert topic is not None
-    decoded: dict[str, object] = json.loads(body_of(message, topic, public_url=public_url, proof="p" * 32))
+    decoded: dict[str, Any] = json.loads(body_of(message, topic, public_url=public_url, proof="p" * 32))
     return decoded
 
 
@@ -109,7 +110,7 @@ def test_an_urgent_alarm_comes_with_a_button_that_posts_its_proof_in_the_body() 
 
     assert published["priority"] == 5
     assert published["click"] == PUBLIC_URL
-    (action,) = published["actions"]  # type: ignore[misc]  # decoded JSON
+    (action,) = published["actions"]
     assert action == {
         "action": "http",
         "label": "I've got it",
@@ -132,12 +133,11 @@ def test_what_asks_for_nobody_has_no_button(message: Message) -> None:
 
 
 def test_without_a_public_address_there_is_no_button_and_no_promise_of_an_answer() -> None:
-    alone, ours, others = channel_of("https://ntfy.example.org", public_url="")
+    alone, _, _ = channel_of("https://ntfy.example.org", public_url="")
 
     assert not {"actions", "click"} & set(body(public_url=""))
     assert alone.checklist.proof is Proof.NOTHING
     assert "no button" in catalogue().say(alone.checklist.promise)
-    assert ours is not others
 
 
 @pytest.mark.parametrize("sign", ["x", "ü", "🛏", "\n", '"', "\x01"])
@@ -204,7 +204,7 @@ async def test_the_button_that_was_published_answers_the_message(
     server: NtfyServer, channel: NtfyChannel
 ) -> None:
     await channel.send(MESSAGE, TOPIC, idempotency_key="k")
-    (action,) = server.messages[0]["actions"]  # type: ignore[misc]  # decoded JSON
+    (action,) = server.messages[0]["actions"]
 
     heard = channel.heard(Callback(action["url"], {}, action["body"].encode(), NOW_MS))
 
