@@ -9,7 +9,7 @@ import pytest
 
 from nightbell.adapters.channels.pushover.channel import PushoverChannel
 from nightbell.adapters.channels.pushover.settings import PushoverSettings
-from nightbell.adapters.channels.pushover.wire import fields_of, is_address, news_of, outcome_of
+from nightbell.adapters.channels.pushover.wire import callback_url, fields_of, is_address, news_of, outcome_of
 from nightbell.adapters.http_client import HttpxOriginClient
 from nightbell.tell.callback import Callback, News, NewsKind
 from nightbell.tell.http import HttpAnswer
@@ -146,6 +146,9 @@ def test_what_is_an_address(text: str, good: bool) -> None:  # noqa: FBT001 a ta
         (answer(400, status=0, errors=["user is valid but has no active devices"]), "lost"),
         (answer(400, status=0, message="cannot be blank", errors=["message cannot be blank"]), "refused"),
         (answer(400, status=0, token="invalid", errors=["application token is invalid"]), "pushover.token"),
+        (answer(400, status=0, token="invalid"), "pushover.token"),
+        (answer(400, status=0, errors=["application token is invalid"]), "pushover.token"),
+        (answer(400, status=0, user="invalid"), "lost"),
         (answer(429, status=0, errors=["over its limit"]), "used up"),
         (HttpAnswer(429, {}, b"slow down"), "used up"),
         (HttpAnswer(403, {}, b"<html>a gateway</html>"), "403"),
@@ -199,6 +202,21 @@ async def test_the_callback_that_pushover_was_given_answers_the_message(
     heard = channel.heard(Callback(url, {}, body, NOW_MS))
 
     assert heard.news == (News(MESSAGE.id, NewsKind.ANSWERED),)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"receipt=" + b"r" * 30, b"receipt=" + b"r" * 30 + b"&acknowledged=0", b"acknowledged=1", b"&=" * 99],
+)
+async def test_what_is_no_acknowledgement_is_no_answer_though_it_has_the_proof(body: bytes) -> None:
+    http = HttpxOriginClient("http://127.0.0.1:9")
+    channel = PushoverChannel(http, SETTINGS, proofs=PROOFS, clock=ManualClock(NOW_MS))
+    url = callback_url(PUBLIC_URL, MESSAGE.id, PROOFS.of("pushover", MESSAGE.id))
+
+    heard = channel.heard(Callback(url, {}, body, NOW_MS))
+    await http.close()
+
+    assert (heard.status, heard.news) == (400, ())
 
 
 @pytest.mark.network

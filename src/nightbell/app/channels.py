@@ -56,20 +56,21 @@ class Channels:
         self._mail = mail_channel(settings)
         webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
         self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
-        self._origins: list[HttpxOriginClient] = []
+        self._providers: list[HttpxOriginClient] = []
         self.all += app_channels(
-            settings, http=self._http, origin=self._origin, proofs=proofs, clock=clock, linked=linked
+            settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
         )
 
-    def _origin(self, origin: str) -> HttpxOriginClient:
-        """A client that goes to one provider only, and is closed with us."""
-        self._origins.append(HttpxOriginClient(origin))
-        return self._origins[-1]
+    def _provider(self, origin: str) -> HttpxOriginClient:
+        """A client for one channel's provider: one that hangs fills no other's connections."""
+        client = HttpxOriginClient(origin)
+        self._providers.append(client)
+        return client
 
     async def close(self) -> None:
         """Close what they hold open."""
         await self._http.close()
-        for client in self._origins:
+        for client in self._providers:
             await client.close()
         if self._mail is not None:
             await self._mail.close()

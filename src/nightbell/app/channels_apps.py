@@ -27,7 +27,7 @@ def app_channels(
     settings: Settings,
     *,
     http: HttpClient,
-    origin: Callable[[str], OriginClient],
+    provider: Callable[[str], OriginClient],
     proofs: Proofs,
     clock: Clock,
     linked: Callable[[Linked], None],
@@ -37,7 +37,7 @@ def app_channels(
     Args:
         settings: What the operator chose.
         http: Goes where people ask us to, with care.
-        origin: Makes a client that goes to one provider only.
+        provider: Makes a client that goes to one provider only.
         proofs: Makes the words by which answers are known.
         clock: The time of day.
         linked: Is told of Telegram chats that want to be linked.
@@ -49,14 +49,17 @@ def app_channels(
             sound=settings.pushover.sound,
             retry_s=settings.pushover.retry_s,
             public_url=settings.public_url,
+            api=settings.pushover.api_url,
         )
-        channels.append(PushoverChannel(origin(pushover.api), pushover, proofs=proofs, clock=clock))
+        channels.append(PushoverChannel(provider(pushover.api), pushover, proofs=proofs, clock=clock))
     if server := settings.ntfy.server:
         ntfy = NtfySettings(
             server=server, token=settings.ntfy.token.get_secret_value(), public_url=settings.public_url
         )
-        channels.append(NtfyChannel(origin(server), http, ntfy, proofs=proofs))
+        channels.append(NtfyChannel(provider(server), http, ntfy, proofs=proofs))
     if token := settings.telegram.token.get_secret_value():
-        telegram = TelegramSettings(token=token, public_url=settings.public_url)
-        channels.append(TelegramChannel(origin(telegram.api), telegram, proofs=proofs, linked=linked))
+        telegram = TelegramSettings(
+            token=token, public_url=settings.public_url, api=settings.telegram.api_url
+        )
+        channels.append(TelegramChannel(provider(telegram.api), telegram, proofs=proofs, linked=linked))
     return channels

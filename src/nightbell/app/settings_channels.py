@@ -51,6 +51,9 @@ class Pushover(Section):
     retry_s: Whole = Field(
         default=30, ge=30, le=600, description="Seconds until what is urgent rings on the phone again."
     )
+    api_url: Url = Field(
+        default="https://api.pushover.net", min_length=8, description="Where its API is; for trying."
+    )
 
 
 class Ntfy(Section):
@@ -78,6 +81,11 @@ class Telegram(Section):
     token: SecretStr = Field(
         default=SecretStr(""),
         description="The bot's token, as BotFather gave it. Empty: no Telegram. A secret.",
+    )
+    api_url: Url = Field(
+        default="https://api.telegram.org",
+        min_length=8,
+        description="Where its API is; for a server of one's own.",
     )
 
     @model_validator(mode="after")
