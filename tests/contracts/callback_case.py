@@ -65,8 +65,12 @@ class AskCase(Protocol):
         """What the provider would not take."""
         ...
 
+    async def stop(self) -> None:
+        """The provider is gone. May be said twice."""
+        ...
+
     async def close(self) -> None:
-        """Nobody answers any more. May be said twice."""
+        """Close what the channel holds open."""
         ...
 
 
@@ -95,6 +99,10 @@ class RetractCase(Protocol):
         """What the provider would not take."""
         ...
 
+    async def stop(self) -> None:
+        """The provider is gone. May be said twice."""
+        ...
+
     async def close(self) -> None:
-        """Nobody answers any more. May be said twice."""
+        """Close what the channel holds open."""
         ...

@@ -81,11 +81,12 @@ class Taken:
     def wrong(self) -> Sequence[str]:
         return self._server.wrong
 
+    async def stop(self) -> None:
+        await self._server.stop()
+
     async def close(self) -> None:
         for client in self._clients:
             await client.close()
-        await self._server.stop()
-        self.channel, self._clients = channel_of(self._server.origin)  # whoever goes there now finds nobody
 
 
 async def taken() -> Taken:

@@ -86,11 +86,8 @@ class Taken:
     def __init__(self, server: PushoverServer) -> None:
         self._server = server
         self.provider_id = ""
-        self._open()
-
-    def _open(self) -> None:
-        self._http = HttpxOriginClient(self._server.origin, LIMITS)
-        settings = PushoverSettings(token=TOKEN, public_url=PUBLIC_URL, api=self._server.origin)
+        self._http = HttpxOriginClient(server.origin, LIMITS)
+        settings = PushoverSettings(token=TOKEN, public_url=PUBLIC_URL, api=server.origin)
         self.channel = PushoverChannel(self._http, settings, proofs=PROOFS, clock=ManualClock(NOW_MS))
 
     async def take(self) -> None:
@@ -111,10 +108,11 @@ class Taken:
     def wrong(self) -> Sequence[str]:
         return self._server.wrong
 
+    async def stop(self) -> None:
+        await self._server.stop()
+
     async def close(self) -> None:
         await self._http.close()
-        await self._server.stop()
-        self._open()  # whoever goes there now finds nobody
 
 
 async def taken() -> Taken:

@@ -71,11 +71,8 @@ class Taken:
     def __init__(self, server: TelegramServer) -> None:
         self._server = server
         self.provider_id = ""
-        self._open()
-
-    def _open(self) -> None:
-        self._http = HttpxOriginClient(self._server.origin, LIMITS)
-        settings = TelegramSettings(token=TOKEN, api=self._server.origin)
+        self._http = HttpxOriginClient(server.origin, LIMITS)
+        settings = TelegramSettings(token=TOKEN, api=server.origin)
         self.channel = TelegramChannel(self._http, settings, proofs=PROOFS, linked=lambda _: None)
 
     async def take(self) -> None:
@@ -93,10 +90,11 @@ class Taken:
     def wrong(self) -> Sequence[str]:
         return self._server.wrong
 
+    async def stop(self) -> None:
+        await self._server.stop()
+
     async def close(self) -> None:
         await self._http.close()
-        await self._server.stop()
-        self._open()  # whoever goes there now finds nobody
 
 
 async def taken() -> Taken:

@@ -179,6 +179,7 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[AskCase]:
     case = await ASKS[request.param]()
     yield case
     await case.close()
+    await case.stop()
     assert not case.wrong()
 
 
@@ -193,7 +194,7 @@ async def test_a_question_is_answered_with_what_the_provider_knows(ask: AskCase)
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in (Fault.NONE, Fault.SLOW)])
 async def test_a_question_that_fails_is_no_news(ask: AskCase, fault: Fault) -> None:
     if fault is Fault.GONE:
-        await ask.close()
+        await ask.stop()
     ask.fail(fault)
 
     async with asyncio.timeout(PATIENCE_S):
@@ -214,6 +215,7 @@ async def retract(request: pytest.FixtureRequest) -> AsyncIterator[RetractCase]:
     case = await RETRACTS[request.param]()
     yield case
     await case.close()
+    await case.stop()
     assert not case.wrong()
 
 
@@ -245,7 +247,7 @@ async def test_what_is_taken_back_falls_silent_and_twice_is_no_harm(retract: Ret
 )
 async def test_taking_back_ends_in_the_right_word(retract: RetractCase, fault: Fault, kind: type) -> None:
     if fault is Fault.GONE:
-        await retract.close()
+        await retract.stop()
     retract.fail(fault)
 
     async with asyncio.timeout(PATIENCE_S):

@@ -2,24 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 
 import pytest
 
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
+from nightbell.adapters.channels.twilio.sms import SmsChannel
+from nightbell.adapters.channels.twilio.voice import VoiceChannel
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
-from nightbell.adapters.http_client import HttpLimits, HttpxClient
+from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
 from nightbell.tell.channel import Channel
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import REASON_LENGTH_MAX, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import ManualClock
-from tests.contracts import providers_pushover
+from tests.contracts import callbacks_twilio, providers_pushover
 from tests.simulators.cast import NOW_MS
 from tests.simulators.faults import Fault
 from tests.simulators.hook_server import HookServer
 from tests.simulators.mail_server import MailServer
+from tests.simulators.twilio_server import TwilioServer
 
 pytestmark = [pytest.mark.network, pytest.mark.enable_socket]
 
@@ -109,6 +113,41 @@ class Hook:
         await self._http.close()
 
 
+class Twilio:
+    """Texts or calls."""
+
+    def __init__(self, server: TwilioServer, name: str) -> None:
+        self._server = server
+        limits = HttpLimits(connect_ms=WHOLE_MS // 2, whole_ms=WHOLE_MS)
+        self._http = HttpxOriginClient(server.origin, limits)
+        settings = callbacks_twilio.settings(server.origin)
+        self.channel: Channel = (
+            SmsChannel(self._http, settings, ManualClock(NOW_MS))
+            if name == "sms"
+            else VoiceChannel(self._http, settings)
+        )
+        self.address = callbacks_twilio.BEN
+
+    def fail(self, fault: Fault) -> None:
+        self._server.fault = fault
+
+    def taken(self) -> list[str]:
+        assert self._server.wrong == []
+        return self._server.keys
+
+    async def stop(self) -> None:
+        await self._server.stop()
+
+    async def close(self) -> None:
+        await self._http.close()
+
+
+async def twilio(name: str) -> Provider:
+    server = TwilioServer()
+    await server.start()
+    return Twilio(server, name)
+
+
 async def mail() -> Provider:
     server = MailServer()
     await server.start()
@@ -124,6 +163,8 @@ async def hook() -> Provider:
 PROVIDERS: Final[dict[str, Callable[[], Awaitable[Provider]]]] = {
     "email": mail,
     "webhook": hook,
+    "sms": partial(twilio, "sms"),
+    "voice": partial(twilio, "voice"),
     **providers_pushover.PROVIDERS,
 }
 

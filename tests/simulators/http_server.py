@@ -84,6 +84,11 @@ class HttpServer:
         raise NotImplementedError
 
     @property
+    def open(self) -> int:
+        """How many connections are open now."""
+        return len(self._talks)
+
+    @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 

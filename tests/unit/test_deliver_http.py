@@ -80,6 +80,38 @@ async def test_no_more_connections_are_open_than_it_may_have(server: Echo, clien
     assert server.connections <= LIMITS.connections
 
 
+async def test_lines_that_nobody_needs_any_more_are_let_go(
+    server: Echo, client: HttpxOriginClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightbell.adapters.http_client.KEPT_S", 0.0)
+    server.wait_s = 0.02
+    posts = (client.post(server.origin, headers={}, body=b"x") for _ in range(LIMITS.connections))
+    await asyncio.gather(*posts)
+
+    async with asyncio.timeout(20):
+        while server.open > 1:
+            await client.post(server.origin, headers={}, body=b"x")
+
+    assert server.connections <= LIMITS.connections
+
+
+async def test_a_closed_client_leaves_no_line_open(server: Echo) -> None:
+    client = HttpxOriginClient(server.origin, LIMITS)
+    under_way = asyncio.create_task(client.post(server.origin, headers={}, body=b"x"))
+    await client.post(server.origin, headers={}, body=b"x")
+
+    server.wait_s = 0.1
+    last = asyncio.create_task(client.post(server.origin, headers={}, body=b"x"))
+    await asyncio.sleep(0.02)
+    await client.close()
+
+    assert isinstance(await under_way, HttpAnswer)
+    assert isinstance(await last, HttpAnswer)
+    async with asyncio.timeout(20):
+        while server.open:
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -16,9 +16,10 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections import deque
 from collections.abc import Iterable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import msgspec
@@ -42,6 +43,9 @@ KEPT_S: Final = 15.0
 """How long an idle connection is kept. Servers close idle ones after a minute or so (nginx: 75 s); a message
 on one that is closed in that moment would have to be sent again."""
 
+_ONE_LINE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_S)
+_ORIGIN_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "Nightbell"}
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -62,20 +66,6 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 64
     private_allowed: bool = False
     plain_allowed: bool = False
-
-
-def _new_client(limits: HttpLimits, tls: ssl.SSLContext | None, *, kept: int) -> httpx.AsyncClient:
-    """A client of httpx with our limits that keeps so many idle connections."""
-    return httpx.AsyncClient(
-        verify=tls if tls is not None else True,
-        trust_env=False,  # a proxy would connect where we did not look
-        follow_redirects=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept: whose would they be?
-        limits=httpx.Limits(
-            max_connections=limits.connections, max_keepalive_connections=kept, keepalive_expiry=KEPT_S
-        ),
-        timeout=httpx.Timeout(limits.whole_ms / 1000, connect=limits.connect_ms / 1000),
-    )
 
 
 def _split(url: str) -> httpx.URL:
@@ -131,7 +121,14 @@ class HttpxClient:
     def __init__(self, limits: HttpLimits | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits or HttpLimits()
         self._budget = RetryBudget()
-        self._client = _new_client(self._limits, tls, kept=0)
+        self._client = httpx.AsyncClient(
+            verify=tls if tls is not None else True,
+            trust_env=False,  # a proxy would connect where we did not look
+            follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept: whose would they be?
+            limits=httpx.Limits(max_connections=self._limits.connections, max_keepalive_connections=0),
+            timeout=httpx.Timeout(self._limits.whole_ms / 1000, connect=self._limits.connect_ms / 1000),
+        )
 
     async def close(self) -> None:
         """Close what is open."""
@@ -208,8 +205,18 @@ class HttpxClient:
         raise _NotThereError("unreachable", forbidden=False)
 
 
+class _Line(NamedTuple):
+    """One connection that is kept, and since when it lies idle, in seconds of the loop's clock."""
+
+    transport: httpx.AsyncHTTPTransport
+    idle_s: float
+
+
 class HttpxOriginClient:
     """A `tell.http.OriginClient` on httpx.
+
+    Each connection has a transport of its own, and the one used last is used next: a pool of httpx looks at
+    each of its connections for every message, which costs more than the message (five times, with 64).
 
     Args:
         origin: Scheme, host and port of the provider, as `https://api.example.org`. From the settings, never
@@ -223,11 +230,17 @@ class HttpxOriginClient:
     ) -> None:
         self._origin = _origin_of(httpx.URL(origin))
         self._limits = limits or HttpLimits()
-        self._client = _new_client(self._limits, tls, kept=self._limits.connections)
+        self._tls = tls if tls is not None else httpx.create_ssl_context(trust_env=False)
+        self._connect_s = self._limits.connect_ms / 1000
+        self._slots = asyncio.Semaphore(self._limits.connections)
+        self._idle: deque[_Line] = deque(maxlen=self._limits.connections)
+        self._closed = False
 
     async def close(self) -> None:
-        """Close what is open."""
-        await self._client.aclose()
+        """Close what is open; what is under way ends first."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().transport.aclose()
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer | HttpFailure:
         """Post the body once."""
@@ -239,6 +252,62 @@ class HttpxOriginClient:
         """Get once."""
         return await self._ask("GET", url, headers, None, wait_ms)
 
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, wait_ms: int
+    ) -> HttpAnswer | HttpFailure:
+        whole_s = (self._limits.whole_ms + wait_ms) / 1000
+        try:
+            async with asyncio.timeout(whole_s):
+                target = self._ours(url)
+                async with self._slots:
+                    return await self._ask_once(method, target, headers, body, whole_s)
+        except _NotThereError as error:
+            return error.failure
+        except (TimeoutError, httpx.TimeoutException):
+            return HttpFailure(catalogue().say("deliver.http_too_slow"))
+        except httpx.ConnectError:
+            return HttpFailure(catalogue().say("deliver.http_unreachable"))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            return HttpFailure(catalogue().say("deliver.http_broken_off"))
+
+    async def _ask_once(
+        self, method: str, target: httpx.URL, headers: Mapping[str, str], body: bytes | None, whole_s: float
+    ) -> HttpAnswer:
+        """Ask over the line used last, or a new one. Without redirects, cookies or packed answers."""
+        patience_s = {**dict.fromkeys(("read", "write", "pool"), whole_s), "connect": self._connect_s}
+        request = httpx.Request(
+            method,
+            target,
+            headers={**_ORIGIN_HEADERS, **headers},
+            content=body,
+            extensions={"timeout": patience_s},
+        )
+        transport = self._idle.pop().transport if self._idle else self._new_line()
+        try:
+            response = await transport.handle_async_request(request)
+            try:
+                answer = await _read(response)
+            finally:
+                await response.aclose()
+        except BaseException:  # broken off, also by whoever asked: nobody knows what still comes on it
+            await transport.aclose()
+            raise
+        await self._keep(transport)
+        return answer
+
+    def _new_line(self) -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=_ONE_LINE)
+
+    async def _keep(self, transport: httpx.AsyncHTTPTransport) -> None:
+        """Keep the line for the next one, and let go of one that nobody has needed for long."""
+        if self._closed:
+            await transport.aclose()
+            return
+        now_s = asyncio.get_running_loop().time()
+        self._idle.append(_Line(transport, now_s))
+        if self._idle[0].idle_s + KEPT_S < now_s:
+            await self._idle.popleft().transport.aclose()
+
     def _ours(self, url: str) -> httpx.URL:
         """The URL, if it is of our origin.
 
@@ -249,33 +318,6 @@ class HttpxOriginClient:
         if _origin_of(target) != self._origin or target.userinfo:
             raise _NotThereError("bad_url", forbidden=True)
         return target
-
-    async def _ask(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, wait_ms: int
-    ) -> HttpAnswer | HttpFailure:
-        whole_s = (self._limits.whole_ms + wait_ms) / 1000
-        try:
-            async with asyncio.timeout(whole_s):
-                request = self._client.build_request(
-                    method,
-                    self._ours(url),
-                    headers={"Accept-Encoding": "identity", "User-Agent": "Nightbell", **headers},
-                    content=body,
-                    timeout=httpx.Timeout(whole_s, connect=self._limits.connect_ms / 1000),
-                )
-                response = await self._client.send(request, stream=True)
-                try:
-                    return await _read(response)
-                finally:
-                    await response.aclose()
-        except _NotThereError as error:
-            return error.failure
-        except (TimeoutError, httpx.TimeoutException):
-            return HttpFailure(catalogue().say("deliver.http_too_slow"))
-        except httpx.ConnectError:
-            return HttpFailure(catalogue().say("deliver.http_unreachable"))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError):
-            return HttpFailure(catalogue().say("deliver.http_broken_off"))
 
 
 def _origin_of(url: httpx.URL) -> tuple[str, str, int]:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
 from nightbell.adapters.channels.telegram.updates import Linked
+from nightbell.adapters.channels.twilio.settings import TwilioSettings
+from nightbell.adapters.channels.twilio.sms import SmsChannel
+from nightbell.adapters.channels.twilio.voice import VoiceChannel
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
 from nightbell.app.channels_apps import app_channels, nobody_links
@@ -29,6 +32,27 @@ def mail_channel(settings: Settings) -> EmailChannel | None:
             user=smtp.user,
             password=smtp.password.get_secret_value(),
         )
+    )
+
+
+def twilio_settings(settings: Settings) -> TwilioSettings | None:
+    """The account at Twilio, or None if there is none."""
+    twilio = settings.twilio
+    if not twilio.account_sid:
+        return None
+    return TwilioSettings(
+        account_sid=twilio.account_sid,
+        auth_token=twilio.auth_token.get_secret_value(),
+        api_key_sid=twilio.api_key_sid,
+        api_key_secret=twilio.api_key_secret.get_secret_value(),
+        sms_from=twilio.sms_from,
+        messaging_service_sid=twilio.messaging_service_sid,
+        voice_from=twilio.voice_from,
+        public_url=settings.public_url,
+        api_url=twilio.api_url,
+        sms_per_s=twilio.sms_per_s,
+        calls_per_s=twilio.calls_per_s,
+        notices_voicemail=twilio.notices_voicemail,
     )
 
 
@@ -57,6 +81,11 @@ class Channels:
         webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
         self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
         self._providers: list[HttpxOriginClient] = []
+        twilio = twilio_settings(settings)
+        if twilio is not None and twilio.sends_sms:
+            self.all.append(SmsChannel(self._provider(twilio.api_url), twilio, clock))
+        if twilio is not None and twilio.makes_calls:
+            self.all.append(VoiceChannel(self._provider(twilio.api_url), twilio))
         self.all += app_channels(
             settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
         )

@@ -35,6 +35,70 @@ class Smtp(Section):
         return self
 
 
+class Twilio(Section):
+    """The account at Twilio that sends SMS and makes calls. Without one neither is offered."""
+
+    account_sid: str = Field(
+        default="", pattern=r"^(AC[0-9a-f]{32})?$", description="The account: AC and 32 letters. Empty: none."
+    )
+    auth_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Its auth token: proves that what comes back is from Twilio. Calls need it. A secret.",
+    )
+    api_key_sid: str = Field(
+        default="",
+        pattern=r"^(SK[0-9a-f]{32})?$",
+        description="An API key to sign in with: SK and 32 letters. Empty: the auth token signs in.",
+    )
+    api_key_secret: SecretStr = Field(
+        default=SecretStr(""), description="The secret of that API key. A secret."
+    )
+    sms_from: str = Field(
+        default="",
+        pattern=r"^(\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11})?$",
+        description="Number or name that SMS come from. Empty: no SMS, unless a messaging service is set.",
+    )
+    messaging_service_sid: str = Field(
+        default="",
+        pattern=r"^(MG[0-9a-f]{32})?$",
+        description="Messaging service that chooses the number instead: MG and 32 letters. Empty: none.",
+    )
+    voice_from: str = Field(
+        default="",
+        pattern=r"^(\+[1-9][0-9]{6,14})?$",
+        description="Number that calls come from. Calls need public_url as well. Empty: no calls.",
+    )
+    sms_per_s: Whole = Field(
+        default=1,
+        ge=1,
+        le=1_000,
+        description="SMS a second that your number may send: 1 for a US long code, 100 for a short code.",
+    )
+    calls_per_s: Whole = Field(
+        default=1, ge=1, le=100, description="Calls a second that Twilio lets you begin."
+    )
+    notices_voicemail: bool = Field(
+        default=False, description="Let Twilio listen whether voicemail took the call. It costs extra."
+    )
+    api_url: Url = Field(
+        default="https://api.twilio.com", min_length=8, description="Where its API is; for other regions."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.account_sid:
+            if self.sms_from or self.messaging_service_sid or self.voice_from:
+                raise ValueError("account_sid is needed to send SMS or to call")
+            return self
+        if bool(self.api_key_sid) != bool(self.api_key_secret.get_secret_value()):
+            raise ValueError("api_key_sid and api_key_secret go together: give both or neither")
+        if not self.api_key_sid and not self.auth_token.get_secret_value():
+            raise ValueError("give auth_token, or api_key_sid and api_key_secret, to sign in with")
+        if self.sms_from and self.messaging_service_sid:
+            raise ValueError("sms_from and messaging_service_sid exclude each other: keep one of them")
+        return self
+
+
 class Pushover(Section):
     """An application at pushover.net: it rings until somebody presses its button. Without a token: none."""
 
