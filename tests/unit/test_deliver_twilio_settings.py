@@ -13,6 +13,7 @@ from nightbell.app.settings import Settings, SettingsError, holds_secret, load
 from nightbell.words.clock import ManualClock
 from tests.contracts.callbacks_twilio import PUBLIC, settings
 from tests.simulators.cast import NOW_MS
+from tests.simulators.proofs import PROOFS
 from tests.simulators.twilio_server import ACCOUNT, API_KEY, SERVICE, SMS_FROM, TOKEN
 
 
@@ -40,7 +41,7 @@ def test_secrets_and_numbers_do_not_show() -> None:
 
 def chosen(folder: Path, text: str) -> Channels:
     (folder / "settings.toml").write_text(text, encoding="utf-8")
-    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda person: person)
+    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda person: person, PROOFS)
 
 
 ACCOUNT_LINES = f'[twilio]\naccount_sid = "{ACCOUNT}"\nauth_token = "t"\n'

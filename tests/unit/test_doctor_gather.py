@@ -68,8 +68,9 @@ def test_a_port_is_free_or_taken_or_ours_or_not_to_be_had() -> None:
     assert port_state("192.0.2.1:8377", ours=False) == "unhad"
 
 
-def test_every_file_that_holds_a_secret_is_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "settings.toml").write_text('[smtp]\npassword = "x"\n')
+@pytest.mark.parametrize("secret", ['[smtp]\npassword = "x"\n', '[telegram]\ntoken = "1:x"\n'])
+def test_every_file_that_holds_a_secret_is_looked_at(tmp_path: Path, secret: str) -> None:
+    (tmp_path / "settings.toml").write_text(secret)
     (tmp_path / "settings.toml").chmod(0o644)
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "signing").write_text("x")
@@ -95,6 +96,9 @@ def test_the_shadow_has_the_deployed_settings_and_no_way_to_anybody(tmp_path: Pa
         'listen = "0.0.0.0:443"\npublic_url = "https://bell.example.org"\njournal_days = 9\n'
         'metrics_listen = "127.0.0.1:9377"\n'
         '[smtp]\nhost = "mail.example.org"\nsender = "bell@example.org"\npassword = "hunter2-unique"\n'
+        '[pushover]\ntoken = "hunter2-pushover"\n'
+        '[ntfy]\nserver = "https://ntfy.sh"\ntoken = "hunter2-ntfy"\n'
+        '[telegram]\ntoken = "1:hunter2-telegram"\n'
         "[lanes]\nlive_readings_max = 5000\n"
     )
     deployed = load(tmp_path, {})
@@ -106,6 +110,8 @@ def test_the_shadow_has_the_deployed_settings_and_no_way_to_anybody(tmp_path: Pa
     assert shadow.listen == "127.0.0.1:0"
     assert shadow.public_url == ""
     assert shadow.smtp.host == ""
+    assert (shadow.ntfy.server, shadow.pushover.token.get_secret_value()) == ("", "")
+    assert shadow.telegram.token.get_secret_value() == ""
     assert not shadow.canary
     assert shadow.metrics_listen == "", "it would take the address of the live one"
     assert "hunter2" not in (tmp_path / "settings.toml").read_text()

@@ -78,6 +78,10 @@ def test_only_secrets_may_stand_in_files(variable: str, tmp_path: Path) -> None:
         ('[tls]\ncertificate = "a.pem"\n', "go together"),
         ("[smtp]\ntls = true\n", "exclude each other"),
         ('[smtp]\nhost = "mail.example.org"\n', "sender must be an e-mail address"),
+        ('[ntfy]\nserver = "https://ntfy.sh/topic"\n', "an address without a path"),
+        ('[ntfy]\ntoken = "tk_1"\n', "token needs a server"),
+        ('[telegram]\ntoken = "12 34"\n', "copy it from BotFather"),
+        ("[pushover]\nretry_s = 29\n", "greater than or equal to 30"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_reason(text: str, said: str, tmp_path: Path) -> None:

@@ -1,19 +1,19 @@
 """The registry of channels: one line for each. One without its settings is left out, and the app says so."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
 
-from nightbell.adapters.channels.email import letter as email
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
-from nightbell.adapters.channels.twilio import address as twilio
+from nightbell.adapters.channels.telegram.updates import Linked
 from nightbell.adapters.channels.twilio.settings import TwilioSettings
 from nightbell.adapters.channels.twilio.sms import SmsChannel
 from nightbell.adapters.channels.twilio.voice import VoiceChannel
-from nightbell.adapters.channels.webhook import address as webhook
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
+from nightbell.app.channel_addresses import FITS
+from nightbell.app.channels_apps import app_channels, nobody_links
 from nightbell.app.settings import Settings
+from nightbell.tell.callback import Proofs
 from nightbell.tell.channel import Channel, Checklist
 from nightbell.words.clock import Clock
 
@@ -57,15 +57,6 @@ def twilio_settings(settings: Settings) -> TwilioSettings | None:
     )
 
 
-FITS: Final[Mapping[str, Callable[[str], bool]]] = {
-    EmailChannel.name: email.is_address,
-    WebhookChannel.name: webhook.is_address,
-    SmsChannel.name: twilio.is_address,
-    VoiceChannel.name: twilio.is_address,
-}
-"""What an address of each channel looks like: whoever saves one asks. One line for each channel."""
-
-
 class Channels:
     """The channels that can work with these settings.
 
@@ -73,9 +64,18 @@ class Channels:
         settings: What the operator chose.
         clock: The time of day.
         secret_of: Gives the secret that signs a person's webhook.
+        proofs: Makes the words by which answers that come back are known.
+        linked: Is told of Telegram chats that want to be linked.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, secret_of: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        secret_of: Callable[[str], str],
+        proofs: Proofs,
+        linked: Callable[[Linked], None] = nobody_links,
+    ) -> None:
         private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
         self._mail = mail_channel(settings)
@@ -87,6 +87,9 @@ class Channels:
             self.all.append(SmsChannel(self._provider(phone.api_url), phone, clock))
         if phone is not None and phone.makes_calls:
             self.all.append(VoiceChannel(self._provider(phone.api_url), phone))
+        self.all += app_channels(
+            settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
+        )
 
     @property
     def fits(self) -> dict[str, Callable[[str], bool]]:

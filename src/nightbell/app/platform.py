@@ -50,6 +50,7 @@ from nightbell.app.watcher_health import watcher_failing
 from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
+    CallbackProofs,
     FollowFacts,
     Later,
     ShareHistory,
@@ -149,9 +150,10 @@ class Platform:
 
     def _build_rest(self, port: int) -> None:
         """What needs to know where we answer."""
-        self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
+        secret = kept_secret(self.folder / "keys" / "webhook")
+        self.webhook_secrets = WebhookSecrets(secret)
         self.url = self.settings.public_url or self._own_url(port)
-        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
+        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of, CallbackProofs(secret))
         self.ways = Ways(SqliteWayStore(self._file), self.accounts, self.channels.fits)
         contacts = AccountContacts(self.accounts, self.ways, self.follows, self.publish)
         self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))

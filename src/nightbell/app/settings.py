@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightbell.app.settings_channels import Smtp, Twilio
+from nightbell.app.settings_channels import Ntfy, Pushover, Smtp, Telegram, Twilio
 from nightbell.app.settings_kinds import Address, NearAddress, Section, Url, Whole, split_address
 
 PREFIX: Final = "NIGHTBELL_"
@@ -130,6 +130,9 @@ class Settings(BaseSettings):
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}))
     smtp: Smtp = Field(default_factory=lambda: Smtp.model_validate({}))
     twilio: Twilio = Field(default_factory=lambda: Twilio.model_validate({}))
+    pushover: Pushover = Field(default_factory=lambda: Pushover.model_validate({}))
+    ntfy: Ntfy = Field(default_factory=lambda: Ntfy.model_validate({}))
+    telegram: Telegram = Field(default_factory=lambda: Telegram.model_validate({}))
     lanes: Lanes = Field(default_factory=lambda: Lanes.model_validate({}))
     switches: Switches = Field(default_factory=lambda: Switches.model_validate({}))
 

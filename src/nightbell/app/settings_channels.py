@@ -1,6 +1,7 @@
 """The tables of the settings file for the ways out to people: one class for each provider."""
 
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -95,4 +96,67 @@ class Twilio(Section):
             raise ValueError("give auth_token, or api_key_sid and api_key_secret, to sign in with")
         if self.sms_from and self.messaging_service_sid:
             raise ValueError("sms_from and messaging_service_sid exclude each other: keep one of them")
+        return self
+
+
+class Pushover(Section):
+    """An application at pushover.net: it rings until somebody presses its button. Without a token: none."""
+
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="API token of the application, from pushover.net. Empty: no Pushover. A secret.",
+    )
+    sound: str = Field(
+        default="persistent",
+        max_length=20,
+        pattern=r"^[a-z_0-9]*$",
+        description="Sound of what is urgent, by Pushover's name for it. Empty: each person's own choice.",
+    )
+    retry_s: Whole = Field(
+        default=30, ge=30, le=600, description="Seconds until what is urgent rings on the phone again."
+    )
+    api_url: Url = Field(
+        default="https://api.pushover.net", min_length=8, description="Where its API is; for trying."
+    )
+
+
+class Ntfy(Section):
+    """The ntfy server that people's topics lie on. Without a server there is no ntfy."""
+
+    server: Url = Field(default="", description="Its address, as https://ntfy.sh. Empty: no ntfy.")
+    token: SecretStr = Field(
+        default=SecretStr(""), description="Access token there. Empty: none is needed. A secret."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if urlsplit(self.server).path:
+            raise ValueError(
+                "server is an address without a path, as https://ntfy.sh: topics come from people"
+            )
+        if self.token.get_secret_value() and not self.server:
+            raise ValueError("token needs a server")
+        return self
+
+
+class Telegram(Section):
+    """A bot of Telegram, made with its BotFather. Without a token there is no Telegram."""
+
+    token: SecretStr = Field(
+        default=SecretStr(""),
+        description="The bot's token, as BotFather gave it. Empty: no Telegram. A secret.",
+    )
+    api_url: Url = Field(
+        default="https://api.telegram.org",
+        min_length=8,
+        description="Where its API is; for a server of one's own.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        token = self.token.get_secret_value()
+        if token and not (
+            token.isascii() and token.replace(":", "").replace("-", "").replace("_", "").isalnum()
+        ):
+            raise ValueError("token is digits, a colon, then letters: copy it from BotFather once more")
         return self

@@ -143,6 +143,18 @@ class WebhookSecrets:
         return "nbs_" + base64.urlsafe_b64encode(derived).decode().rstrip("=")
 
 
+class CallbackProofs:
+    """Implements `tell.callback.Proofs`: from the same kept secret, so a restored bell knows its own."""
+
+    def __init__(self, master: bytes) -> None:
+        self._master = master
+
+    def of(self, channel: str, message: str) -> str:
+        """What stands in a button or a callback's address of this message."""
+        about = f"callback:{channel}:{message}".encode("utf-8", "replace")
+        return hmac.digest(self._master, about, hashlib.sha256).hex()[:32]
+
+
 class WatchedSharers:
     """Implements `deliver.ports.Watched`."""
 

@@ -1,0 +1,1 @@
+"""ntfy: notifications through a server that anybody can run, with a button that answers."""

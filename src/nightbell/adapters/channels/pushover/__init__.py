@@ -1,0 +1,1 @@
+"""Pushover: an app that rings again and again until a person acknowledges."""

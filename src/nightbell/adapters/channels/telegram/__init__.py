@@ -1,0 +1,1 @@
+"""Telegram: a bot that tells, with a button that answers, also where nobody can reach us from outside."""
