@@ -1,4 +1,4 @@
-"""Accounts that SQLite can read and that are damaged all the same: refused with what to do, never taken over."""
+"""Accounts that SQLite can read and that are damaged all the same: refused with what to do, not taken."""
 
 import numpy as np
 import pytest
