@@ -28,7 +28,7 @@ from nightbell.account.packed import (
 from nightbell.account.person import NOT_A_SHARER, Person, folded
 from nightbell.account.ports import PackedKeys, PackedPeople, StoredKey, StoredPerson
 from nightbell.account.texts import Texts, spans, text_key, text_keys
-from nightbell.words.table import NO_ROW, Table
+from nightbell.words.table import NO_ROW, Table, check_numbers
 
 _PEOPLE: Final = (
     ("id_high", np.uint64, 0),
@@ -84,7 +84,7 @@ class People:
         """Add many that are not there yet.
 
         Raises:
-            ValueError: The columns are not of one length.
+            ValueError: The columns are not of one length, or what is stored is damaged.
         """
         ids = halves(packed.ids)
         count = len(ids)
@@ -106,6 +106,7 @@ class People:
         self._names.add_many(text_keys(packed.folded, count), rows)
         sharing = np.flatnonzero(packed.sharers != NOT_A_SHARER)
         if len(sharing):
+            check_numbers(packed.sharers[sharing])
             self._of_sharer.reach(int(packed.sharers.max()))
             self._of_sharer["row"][packed.sharers[sharing]] = rows[sharing]
 

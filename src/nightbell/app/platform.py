@@ -59,6 +59,7 @@ from nightbell.app.wiring import (
     clock_facts,
     known_facts,
     lane_limits,
+    taking_over_accounts,
 )
 from nightbell.deliver.afterwards import DEAF
 from nightbell.deliver.hub import Hub
@@ -220,14 +221,16 @@ class Platform:
         await self.accounts.read()
         self.ways.read()
         self.follows.read()  # in the file's own thread, while we take over what is read already
-        await self.accounts.start()
-        await self.ways.start()
+        with taking_over_accounts():
+            await self.accounts.start()
+            await self.ways.start()
         told = await self.deliver.open()
         folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
         await self.journal.start(seen_seq=max(folded_upto, told.upto_seq, self.history.seen_seq()))
         self.history.restore(self._remembered(self.journal.replay(replay_after, facts=False)))
-        await self.follows.start()
+        with taking_over_accounts():
+            await self.follows.start()
         self.accounts.subscribe(self._person_changed)
         await self.deliver.start()  # it asks the follows who may be told
         whole = self.journal.recovery().first_seq <= 1

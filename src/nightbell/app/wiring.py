@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
+import structlog
 
 from nightbell.account.identity import Identity
 from nightbell.account.service import Accounts
@@ -31,10 +33,27 @@ from nightbell.load.gate import Work
 from nightbell.publish.clock import ClockChange
 from nightbell.publish.reading import READING_DTYPE, Reading
 from nightbell.publish.service import Publish
+from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
 from nightbell.words.zones import zone_or_utc
 
 MINUTE_MS = 60_000
+
+_log = structlog.get_logger(__name__)
+
+
+@contextlib.contextmanager
+def taking_over_accounts() -> Iterator[None]:
+    """Where stored accounts do not fit together they are damaged, though SQLite could read them.
+
+    Raises:
+        PlatformError: They are; says what to do.
+    """
+    try:
+        yield
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        _log.error("accounts.unreadable", error=type(error).__name__)
+        raise PlatformError(ErrorCode.INTERNAL, catalogue().say("account.store_unreadable")) from error
 
 
 class AccountFacts:

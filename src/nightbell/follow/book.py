@@ -15,7 +15,7 @@ from nightbell.follow.follow import Follow, FollowState
 from nightbell.follow.limits import Limits
 from nightbell.follow.packed import STATES, FollowColumns, PackedFollows
 from nightbell.follow.ports import StoredInvitation
-from nightbell.words.table import NO_ROW, Table
+from nightbell.words.table import NO_ROW, Table, check_numbers
 
 _FOLLOWS: Final = (
     ("id_high", np.uint64, 0),
@@ -75,12 +75,18 @@ class FollowBook:
             packed: The follows.
             people: The ids of all people, as two numbers each.
             sharer_rows: Places in `people` by sharer number, -1 for a number that nobody has.
+
+        Raises:
+            ValueError, IndexError: What is stored is damaged.
         """
         assert not self._table.count
         if not len(packed.numbers):
             return
         self._load_people(people)
         ids, numbers = halves(packed.ids), packed.numbers
+        check_numbers(numbers)
+        if packed.sharer_numbers.min() < 0:
+            raise ValueError("a sharer that never was")
         sharers = sharer_rows[packed.sharer_numbers]
         if (sharers == NO_ROW).any():
             # Never seen. It must not look like a number that was never used: such a follow would be gone.

@@ -17,7 +17,20 @@ NO_ROW: Final = -1
 ROWS_MAX: Final = 64_000_000
 """Rows of one table; a greater number is a programmer's error, not a reason to grow."""
 
+SPARE_NUMBERS: Final = 1_000_000
+"""Numbers that may have been given out for nothing, as when a store was put back from a copy."""
+
 _ROWS_MIN: Final = 1024
+
+
+def check_numbers(numbers: NDArray[np.integer[Any]]) -> None:
+    """See that stored numbers can be rows: they are given out one after the other.
+
+    Raises:
+        ValueError: One is below 0 or far beyond how many there are, so that what is stored is damaged.
+    """
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() <= SPARE_NUMBERS + 4 * len(numbers)):
+        raise ValueError("a number that was never given out")
 
 
 class Table:

@@ -33,6 +33,9 @@ _LONG_BYTES: Final = 16_384
 _PROBES_MAX: Final = 100_000
 """How many seqs in a row are looked for one by one behind a damaged page."""
 
+_SEQ_MAX: Final = 1 << 62
+"""No seq comes near it: a greater number is garbage."""
+
 _FULL_BELOW_BYTES: Final = 1 << 20
 """A file system with less room than this is full, whatever the error is called."""
 
@@ -258,13 +261,15 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))
 
 
-def sound(seq: int, packed: bytes, *, facts: bool = True) -> Group:
+def sound(seq: int, packed: object, *, facts: bool = True) -> Group:
     """Decode a record.
 
     Raises:
         UnreadableError: It is damaged, or another's.
         StoreFailedError: A newer version wrote it: nothing is wrong with it, and it must not be set aside.
     """
+    if not isinstance(packed, bytes):
+        raise UnreadableError(f"record {seq}: it is none")
     group = decode(packed, facts=facts)
     if isinstance(group, Damaged) and group.newer:
         detail = f"a newer Nightbell wrote record {seq}: {group.reason}. Use that one"
@@ -291,10 +296,23 @@ def read(connection: sqlite3.Connection, after_seq: int, *, facts: bool = True) 
             (whole_upto, after_seq, _CHUNK),
         ).fetchall()
         for seq, packed in rows:
+            if seq != after_seq + 1:
+                _check_gap(connection, after_seq, seq)
             yield _long_without_facts(connection, seq) if packed is None else sound(seq, packed, facts=facts)
+            after_seq = seq
         if len(rows) < _CHUNK:
             return
-        after_seq = rows[-1][0]
+
+
+def _check_gap(connection: sqlite3.Connection, after_seq: int, seq: int) -> None:
+    """A gap is what a repair left, or a page in the wrong place: then its records are still found by seq.
+
+    Raises:
+        UnreadableError: It is the latter, or a page that leads back to itself, which has no end.
+    """
+    hidden = any(_packed(connection, one) is not None for one in (after_seq + 1, seq - 1) if one < seq)
+    if seq <= after_seq or hidden:
+        raise UnreadableError(f"record {seq}: it stands behind {after_seq}")
 
 
 def _long_without_facts(connection: sqlite3.Connection, seq: int) -> Group:
@@ -315,7 +333,9 @@ def _long_without_facts(connection: sqlite3.Connection, seq: int) -> Group:
 def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
     """Give everything sound in a damaged file to `keep`, in order, before and behind the damage.
 
-    If the damage hides where the file ends, we read until nothing is found for long.
+    Garbage can look like a page: then it names rows that never were or stand elsewhere, or none, or says that
+    the file ends early. So each record is asked for by its own seq (in one file they follow one another),
+    nothing is believed but a sound one, and we go on until nothing is found for long.
 
     Returns:
         The highest seq seen in it, sound or not; -1 if that cannot be known.
@@ -327,20 +347,27 @@ def readable(path: Path, keep: Callable[[int, bytes], None]) -> int:
     try:
         if not _has_records(connection):
             return -1
-        highest = _highest(connection)
-        after, probes = 0, 0
-        while (highest < 0 or after < highest) and probes < _PROBES_MAX:
-            row = _next_row(connection, after, one=probes > 0)
-            if row is None:
-                after, probes = after + 1, probes + 1
-                continue
-            after, probes = row[0], 0
-            group = decode(row[1])
-            if not isinstance(group, Damaged) and group.seq == row[0]:
-                keep(*row)
+        said = _number(connection, "SELECT max(seq) FROM record")
+        newest = 0
+        seq = _number(connection, "SELECT first_seq FROM segment")
+        seq = _number(connection, "SELECT min(seq) FROM record") if seq < 1 else seq
+        missed = 0
+        while missed < _PROBES_MAX and not (missed and newest == said):
+            packed = _packed(connection, seq)
+            if packed is not None and _is_sound(seq, packed):
+                keep(seq, packed)
+                newest, missed = seq, 0
+            else:
+                missed += 1
+            seq += 1
     finally:
         connection.close()
-    return highest
+    return said if newest <= said <= newest + _PROBES_MAX else -1
+
+
+def _is_sound(seq: int, packed: bytes) -> bool:
+    group = decode(packed)
+    return not isinstance(group, Damaged) and group.seq == seq
 
 
 class Kept(NamedTuple):
@@ -397,23 +424,22 @@ def _has_records(connection: sqlite3.Connection) -> bool:
     return True
 
 
-def _highest(connection: sqlite3.Connection) -> int:
+def _number(connection: sqlite3.Connection, question: str) -> int:
+    """The number that answers; -1 if the damage hides it."""
     try:
-        found = connection.execute("SELECT max(seq) FROM record").fetchone()[0]
+        (found,) = connection.execute(question).fetchone() or (0,)
     except sqlite3.Error:
         return -1
-    return int(found or 0)
+    return found if isinstance(found, int) and 0 <= found < _SEQ_MAX else 0 if found is None else -1
 
 
-def _next_row(connection: sqlite3.Connection, after: int, *, one: bool) -> tuple[int, bytes] | None:
-    condition = "seq = ? + 1" if one else "seq > ?"
+def _packed(connection: sqlite3.Connection, seq: int) -> bytes | None:
+    """One record; None if it is not there, or cannot be read."""
     try:
-        row: tuple[int, bytes] | None = connection.execute(
-            f"SELECT seq, packed FROM record WHERE {condition} ORDER BY seq LIMIT 1", (after,)
-        ).fetchone()
+        row = connection.execute("SELECT packed FROM record WHERE seq = ?", (seq,)).fetchone()
     except sqlite3.Error:
         return None
-    return row
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
 def _frames(log: Path) -> list[bool]:
