@@ -43,6 +43,7 @@ SECRETS: Final = (
     "keys/grant.previous.pub",
     "keys/revoked",
     "keys/webhook",
+    "keys/vapid.key",  # without it everybody turns push on again
     "watcher/pairing.json",
 )
 SECRET_BYTES_MAX: Final = 64 << 20

@@ -148,7 +148,9 @@ class Platform:
         contacts = AccountContacts(self.accounts, self.follows, self.publish)
         self.webhook_secrets = WebhookSecrets(kept_secret(self.folder / "keys" / "webhook"))
         self.url = self.settings.public_url or self._own_url(port)
-        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of)
+        self.channels = Channels(
+            self.settings, self.clock, self.webhook_secrets.of, url=self.url, keys=self.folder / "keys"
+        )
         self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
@@ -312,6 +314,7 @@ class Platform:
                 public_url=self.url,
                 tls=self._tls is not None or self.url.startswith("https:"),
                 mail=bool(self.settings.smtp.host),
+                push_key=self.channels.push_key,
             ),
             webhook_secret=self.webhook_secrets.of,
             admission=self.admission,

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from nightbell.adapters.channels.web_push.settings import CONTACT_LENGTH_MAX, is_contact
 from nightbell.app.settings_kinds import Section, Whole
 
 
@@ -31,4 +32,20 @@ class Smtp(Section):
             raise ValueError("tls and starttls exclude each other: keep one of them true")
         if self.host and "@" not in self.sender:
             raise ValueError("sender must be an e-mail address when host is set")
+        return self
+
+
+class WebPush(Section):
+    """Pushes to browsers and phones. Without a contact, and with no https public_url, none are offered."""
+
+    contact: str = Field(
+        default="",
+        max_length=CONTACT_LENGTH_MAX,
+        description="Whom push services write to: mailto:you@your.domain or https. Empty: public_url.",
+    )
+
+    @model_validator(mode="after")
+    def _real(self) -> Self:
+        if self.contact and not is_contact(self.contact):
+            raise ValueError("contact must be real, as mailto:you@your.domain or https://your.domain")
         return self

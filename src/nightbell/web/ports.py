@@ -234,11 +234,13 @@ class Place(NamedTuple):
         public_url: What people type, without a slash at the end; the links we make begin with it.
         tls: Whether browsers reach us over TLS, by ourselves or by a proxy.
         mail: Whether a mail server is set up, so that e-mail can be sent at all.
+        push_key: What a page subscribes to pushes with; empty where none are offered.
     """
 
     public_url: str
     tls: bool
     mail: bool
+    push_key: str = ""
 
 
 class House(NamedTuple):
