@@ -44,6 +44,7 @@ from nightbell.journal.facts import DoorOpened
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
 from nightbell.publish.service import Publish
+from nightbell.tell.channel import Channel
 from nightbell.web.build import build_app
 from nightbell.web.front import Front
 from nightbell.web.ports import House, Place
@@ -96,7 +97,15 @@ class People(NamedTuple):
 class WebHouse:
     """Everything, wired as `app` wires it."""
 
-    def __init__(self, clock: Clock, *, tls: bool = False, public_url: str = "http://bell.test") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tls: bool = False,
+        public_url: str = "http://bell.test",
+        channels: Sequence[Channel] = (),
+        push_key: str = "",
+    ) -> None:
         self.clock = clock
         self.journal = Journal(MemoryJournalStore(), clock)
         quick = PasswordPool(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -114,11 +123,11 @@ class WebHouse:
             access=self.access, watched=watched, contacts=contacts, build="test", boot_ms=clock.now_ms()
         )
         self.deliver = Deliver(
-            ledger=MemoryLedger(), hub=self.hub, contacts=contacts, channels=[], clock=clock
+            ledger=MemoryLedger(), hub=self.hub, contacts=contacts, channels=channels, clock=clock
         )
         self.later.deliver = self.deliver
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
-        self.place = Place(public_url=public_url, tls=tls, mail=True)
+        self.place = Place(public_url=public_url, tls=tls, mail=True, push_key=push_key)
         self.app = self._app()
 
     def _refresh(self, number: int) -> None:
@@ -272,9 +281,11 @@ class WebHouse:
 
 
 @contextlib.asynccontextmanager
-async def open_web_house(clock: Clock, *, tls: bool = False) -> AsyncIterator[WebHouse]:
+async def open_web_house(
+    clock: Clock, *, tls: bool = False, channels: Sequence[Channel] = (), push_key: str = ""
+) -> AsyncIterator[WebHouse]:
     """A started house, closed afterwards."""
-    house = WebHouse(clock, tls=tls)
+    house = WebHouse(clock, tls=tls, channels=channels, push_key=push_key)
     await house.start()
     try:
         yield house

@@ -25,6 +25,7 @@ from nightbell.web.pages.entry import EntryPages
 from nightbell.web.pages.fragments import FragmentPages
 from nightbell.web.pages.home import HomePages
 from nightbell.web.pages.mine import MinePages
+from nightbell.web.pages.shell import ShellPages
 from nightbell.web.pages.wrong import problem_page, wants_page
 from nightbell.web.ports import AsgiApp, House
 from nightbell.web.problem import TYPE, answer_of, code_of_status
@@ -43,7 +44,7 @@ _log = structlog.get_logger(__name__)
 def build_app(house: House) -> Front:
     """The ASGI callable of one house."""
     files = Files()
-    pages = Pages(house.words, files, tls=house.place.tls)
+    pages = Pages(house.words, files, tls=house.place.tls, push_key=house.place.push_key)
     app = _framework(house, pages)
     app.state.house, app.state.pages = house, pages
     return Front(
@@ -75,7 +76,7 @@ def _framework(house: House, pages: Pages) -> Litestar:
         return Response(document.content, media_type="application/vnd.oai.openapi+json")
 
     return Litestar(
-        route_handlers=[*_API, EntryPages, HomePages, AlarmPages, MinePages, FragmentPages, openapi_document],
+        route_handlers=[*_API, *_PAGES, openapi_document],
         dependencies=_dependencies(house, pages),
         exception_handlers={
             NightbellError: _on_ours,
@@ -91,6 +92,7 @@ def _framework(house: House, pages: Pages) -> Litestar:
     )
 
 
+_PAGES: Final = (EntryPages, HomePages, AlarmPages, MinePages, FragmentPages, ShellPages)
 _API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi)
 
 

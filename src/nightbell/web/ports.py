@@ -209,9 +209,15 @@ class Deliver(Protocol):
     """What was told, and how it went."""
 
     async def receipt(
-        self, *, notification: str, person: str, state: Literal["delivered", "seen"], now_ms: int
+        self,
+        *,
+        notification: str,
+        person: str,
+        state: Literal["delivered", "seen"],
+        now_ms: int,
+        channel: str = ...,
     ) -> None:
-        """A screen says that a notification arrived or was seen."""
+        """A device says that a notification arrived or was seen."""
         ...
 
     async def alarms_of(self, *, sharer: int, limit: int) -> Sequence[AlarmView]:

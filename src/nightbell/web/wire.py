@@ -220,9 +220,10 @@ class Snooze(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReceiptIn(msgspec.Struct, forbid_unknown_fields=True):
-    """What the device can prove: it arrived, or a person looked at it."""
+    """What the device can prove: it arrived, or a person looked at it; on an open page, or as a push."""
 
     state: Literal["delivered", "seen"]
+    channel: Literal["app", "web_push"] = "app"
 
 
 class InvitationIn(msgspec.Struct, forbid_unknown_fields=True):

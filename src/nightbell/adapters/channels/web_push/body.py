@@ -28,7 +28,7 @@ TTL_S_MIN: Final = 30
 _TOPIC_BYTES: Final = 24
 
 
-class PushData(msgspec.Struct, frozen=True):
+class ForWorker(msgspec.Struct, frozen=True):
     """What our service worker needs.
 
     Attributes:
@@ -63,7 +63,7 @@ class Shown(msgspec.Struct, frozen=True, rename="camel"):
     require_interaction: bool
     silent: bool
     timestamp: int
-    data: PushData
+    data: ForWorker
 
 
 class PushBody(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ def body_of(message: Message, *, key: str, public_url: str, now_ms: int, words: 
             require_interaction=message.urgent,
             silent=False,
             timestamp=message.made_ms or now_ms,
-            data=PushData(message.id, key, str(alarm), message.urgent, now_ms),
+            data=ForWorker(message.id, key, str(alarm), message.urgent, now_ms),
         ),
     )
     encoded = msgspec.json.encode(whole)
