@@ -23,6 +23,7 @@
   }
 
   const made = async () => {
+    if (window.pushedTo) return window.pushedTo;
     const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, ["deriveBits"]);
     const keys = {
       p256dh: text(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey))),

@@ -35,6 +35,7 @@ from nightbell.words.clock import SystemClock
 from tests.acceptance.web_house import MINUTE_MS, People, WebHouse, open_web_house
 from tests.browser.conftest import DESK, PHONE, Screens, keep_picture
 from tests.browser.test_look import faults, small_targets
+from tests.browser.test_push_shell import controlled
 
 SIZES: Final = {"phone": PHONE, "desk": DESK}
 SETTINGS: Final = WebPushSettings(
@@ -125,8 +126,7 @@ class Phone:
 
 async def phone_of(page: Page, context: BrowserContext) -> Phone:
     """Wait until the page's worker serves it."""
-    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    await page.wait_for_function("navigator.serviceWorker.controller !== null")
+    await controlled(page)
     line = await context.new_cdp_session(page)
     registrations: list[str] = []
     line.on(

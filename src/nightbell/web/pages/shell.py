@@ -110,7 +110,7 @@ class ShellPages(Controller):
     @get("/service-worker.js")
     async def worker(self, house: InHouse, pages: InPages) -> Response[bytes]:
         """At the root, for it serves the whole site."""
-        return _file(worker_of(house.words, pages.files), "text/javascript; charset=utf-8")
+        return _file(worker_of(house.words, pages.files), "text/javascript")
 
     @get("/offline")
     async def offline(self, pages: InPages) -> Page:

@@ -92,7 +92,7 @@ function obstacle() {
 }
 
 function show(state) {
-  strip.hidden = state !== "stopped";
+  strip.hidden = state !== "stopped" || card !== null;
   if (!card) return;
   for (const one of card.querySelectorAll("[data-push]")) one.hidden = one.dataset.push !== state;
   const [on, off, install] = ["push-turn-on", "push-turn-off", "push-install"].map((id) => document.getElementById(id));
