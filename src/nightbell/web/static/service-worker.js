@@ -96,9 +96,10 @@ async function show(told) {
   }
 }
 
-// A receipt that is lost is not sent again: the platform then knows less, which is true.
+// A receipt that is lost is not sent again: the platform then knows less, which is true. Behind a dash stands
+// which of a person's devices it is.
 async function sendReceipt(id, state) {
-  if (!/^[0-9a-f]{1,64}$/.test(id || "")) return;
+  if (!/^[0-9a-f]{1,48}(-\d{1,9})?$/.test(id || "")) return;
   await fetch(`/v1/notifications/${id}/receipt`, {
     method: "POST",
     headers: { "content-type": "application/json" },
