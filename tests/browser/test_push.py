@@ -62,21 +62,29 @@ class Ways:
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
-        self.calls = 0
+        self.numbers: dict[str, int] = {}
+        self.puts = 0
         self.status = 200
 
     async def at(self, route: Route, request: Request) -> None:
-        told = json.loads(request.post_data or "")
-        self.calls += 1
+        answer: dict[str, Any] = {}
         if self.status == 200:
-            assert told.pop("channel") == "web_push"
-            if request.method == "PUT":
-                assert is_address(told["address"])
-                self.kept[told["address"]] = told["label"]
-            else:
-                assert request.method == "DELETE"
-                self.kept.pop(told["address"], None)
-        await route.fulfill(status=self.status, json={})
+            answer = self._answer(request.method, json.loads(request.post_data or "{}"))
+        await route.fulfill(status=self.status, json=answer)
+
+    def _answer(self, method: str, told: dict[str, Any]) -> dict[str, Any]:
+        if method == "GET":
+            return {"ways": [{"channel": "web_push", "number": self.numbers[one]} for one in self.kept]}
+        assert told.pop("channel") == "web_push"
+        if method == "DELETE":
+            self.kept.pop(told["address"], None)
+            return {"ways": []}
+        assert method == "PUT"
+        assert is_address(told["address"])
+        self.puts += 1
+        self.kept[told["address"]] = told["label"]
+        number = self.numbers.setdefault(told["address"], len(self.numbers) + 1)
+        return {"channel": "web_push", "number": number}
 
 
 class Phone:
@@ -325,10 +333,10 @@ async def test_push_is_turned_on_looked_after_and_turned_off(
     assert label == "Chrome on Linux"
     assert await page.evaluate("localStorage.getItem('pushed-under')") == channel.public_key
 
-    calls = ways.calls
+    puts = ways.puts
     await page.goto(f"{opens.address}/followers")
     async with asyncio.timeout(20):
-        while ways.calls == calls:
+        while ways.puts == puts:
             await asyncio.sleep(0.05)
     assert list(ways.kept) == [address]
 
@@ -371,6 +379,25 @@ async def test_push_that_stopped_is_said_on_every_page(opens: Opens) -> None:
     await expect(page.get_by_role("button", name="Turn on push")).to_be_visible()
 
 
+async def test_a_device_that_was_taken_off_the_list_does_not_come_back_by_itself(
+    opens: Opens, ways: Ways
+) -> None:
+    page = await opens.page()
+    await page.get_by_role("button", name="Turn on push").click()
+    await expect(page.locator("#push")).to_have_attribute("data-state", "on")
+
+    ways.kept.clear()
+    await page.goto(f"{opens.address}/")
+    await expect(page.locator("#push-stopped")).to_be_visible()
+    await page.goto(f"{opens.address}/settings")
+    await expect(page.locator("#push")).to_have_attribute("data-state", "removed")
+    assert ways.kept == {}
+
+    await page.get_by_role("button", name="Turn off push").click()
+    await page.goto(f"{opens.address}/")
+    await expect(page.locator("#push-stopped")).to_be_hidden()
+
+
 async def test_what_could_not_be_saved_is_not_called_on(opens: Opens, ways: Ways) -> None:
     page = await opens.page()
     ways.status = 503
@@ -401,7 +428,7 @@ async def test_somebody_else_on_this_device_gets_none_of_it(
     page = await opens.page()
     await page.get_by_role("button", name="Turn on push").click()
     await expect(page.locator("#push")).to_have_attribute("data-state", "on")
-    calls, token = ways.calls, await house.grant(people.dan)
+    puts, token = ways.puts, await house.grant(people.dan)
 
     await page.context.add_cookies(
         [{"name": "nightbell_grant", "value": token, "url": opens.address, "sameSite": "Strict"}]
@@ -410,7 +437,7 @@ async def test_somebody_else_on_this_device_gets_none_of_it(
 
     await expect(page.locator("#push")).to_have_attribute("data-state", "off")
     assert await page.evaluate("localStorage.getItem('pushed-under')") is None
-    assert ways.calls == calls
+    assert ways.puts == puts
 
 
 @pytest.mark.parametrize(

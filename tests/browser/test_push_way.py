@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from nightbell.adapters.channels.web_push.channel import WebPushChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient
@@ -41,20 +41,38 @@ async def house(channel: WebPushChannel) -> AsyncIterator[WebHouse]:
         yield opened
 
 
-async def test_a_push_goes_the_whole_way_and_only_a_press_on_the_page_answers(
-    house: WebHouse, people: People, screens: Screens, service: PushServer, channel: WebPushChannel
-) -> None:
+async def turned_on(house: WebHouse, people: People, screens: Screens, address: str) -> Page:
+    """Ben's settings, with push turned on."""
     if "/v1/ways" not in {route.path for route in house.app.routes()}:
         pytest.skip("the house keeps no addresses yet (/v1/ways)")
-    device = service.subscribe(channel.public_key)
     page = await screens.open(people.ben, "/v1/me")
-    await page.context.add_init_script(f"window.pushedTo = {service.address(device)};\n{MANAGER}")
+    await page.context.add_init_script(f"window.pushedTo = {address};\n{MANAGER}")
     await page.context.grant_permissions(["notifications"], origin=screens.address)
     await page.goto(f"{screens.address}/settings")
     await page.get_by_role("button", name="Turn on push").click()
     await expect(page.locator("#push")).to_have_attribute("data-state", "on")
     await page.reload()
     await expect(page.locator("#push")).to_have_attribute("data-state", "on")
+    return page
+
+
+async def test_who_takes_this_device_off_their_list_turns_push_off_here(
+    house: WebHouse, people: People, screens: Screens, service: PushServer, channel: WebPushChannel
+) -> None:
+    page = await turned_on(house, people, screens, service.address(service.subscribe(channel.public_key)))
+
+    remove = page.locator("#ways form:has(input[name=channel][value=web_push])")
+    await remove.get_by_role("button").click()
+
+    await expect(page.locator("#push")).to_have_attribute("data-state", "off")
+    await expect(remove).to_have_count(0)
+
+
+async def test_a_push_goes_the_whole_way_and_only_a_press_on_the_page_answers(
+    house: WebHouse, people: People, screens: Screens, service: PushServer, channel: WebPushChannel
+) -> None:
+    address = service.address(service.subscribe(channel.public_key))
+    page = await turned_on(house, people, screens, address)
     await keep_picture(page, "push-way-desk")
     phone = await phone_of(page, page.context)
 

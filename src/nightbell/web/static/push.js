@@ -8,7 +8,8 @@ import { say } from "./words.js";
 const CHANNEL = "web_push";
 const OWNER = "nightbell-push-owner";
 const ADDRESS = "nightbell-push-address";
-const SIGN_OUT_MS = 3000;
+const NUMBER = "nightbell-push-number";
+const LEAVE_MS = 3000;
 
 const me = document.body.dataset.me;
 const key = document.body.dataset.pushKey;
@@ -26,9 +27,9 @@ function remembered(name) {
   }
 }
 
-function remember(owner, address) {
+function remember(owner, address, number) {
   try {
-    for (const [name, value] of [[OWNER, owner], [ADDRESS, address]]) {
+    for (const [name, value] of [[OWNER, owner], [ADDRESS, address], [NUMBER, number]]) {
       if (value) localStorage.setItem(name, value);
       else localStorage.removeItem(name);
     }
@@ -62,18 +63,26 @@ async function ways(method, body) {
   const answer = await fetch("/v1/ways", {
     method,
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ channel: CHANNEL, ...body }),
+    body: body && JSON.stringify({ channel: CHANNEL, ...body }),
   });
   if (!answer.ok) throw new Error(String(answer.status));
+  return answer.json();
 }
 
 // The platform hears of an address before this device counts as told; an older address of it goes.
 async function save(subscription) {
   const address = JSON.stringify(subscription);
-  await ways("PUT", { address, label: labelOf(navigator.userAgent) });
+  const way = await ways("PUT", { address, label: labelOf(navigator.userAgent) });
   const old = remembered(OWNER) === me ? remembered(ADDRESS) : "";
-  remember(me, address);
+  remember(me, address, way.number);
   if (old && old !== address) await ways("DELETE", { address: old }).catch(() => undefined);
+}
+
+// Whoever took this device off their list, here or elsewhere, did not mean it to come back by itself.
+async function wasRemoved() {
+  const number = Number(remembered(NUMBER));
+  const kept = number ? await ways("GET").catch(() => null) : null;
+  return kept !== null && !kept.ways.some((way) => way.channel === CHANNEL && way.number === number);
 }
 
 async function subscribe() {
@@ -92,12 +101,12 @@ function obstacle() {
 }
 
 function show(state) {
-  strip.hidden = state !== "stopped" || card !== null;
+  strip.hidden = !["stopped", "removed"].includes(state) || card !== null;
   if (!card) return;
   for (const one of card.querySelectorAll("[data-push]")) one.hidden = one.dataset.push !== state;
   const [on, off, install] = ["push-turn-on", "push-turn-off", "push-install"].map((id) => document.getElementById(id));
-  on.hidden = !["off", "stopped", "failed"].includes(state);
-  off.hidden = !["on", "unsure"].includes(state);
+  on.hidden = !["off", "stopped", "removed", "failed"].includes(state);
+  off.hidden = !["on", "unsure", "removed"].includes(state);
   install.hidden = !installing;
   on.disabled = off.disabled = false;
   document.getElementById("push-buttons").hidden = on.hidden && off.hidden && install.hidden;
@@ -110,10 +119,11 @@ async function look() {
   const owner = remembered(OWNER);
   if (owner && owner !== me) {
     if (found) await found.unsubscribe();
-    remember("", "");
+    remember();
   }
   if (owner !== me) return Notification.permission === "denied" ? "blocked" : "off";
   if (Notification.permission !== "granted") return "stopped";
+  if (await wasRemoved()) return "removed";
   let subscription = null;
   try {
     subscription = await subscribe();
@@ -130,26 +140,36 @@ async function turnOn(event) {
   return show(await subscribe().then(save).then(() => "on", () => "failed"));
 }
 
+async function unsubscribe() {
+  const found = registration && (await registration.pushManager.getSubscription());
+  if (found) await found.unsubscribe();
+  remember();
+}
+
 async function forget() {
   const address = remembered(ADDRESS);
   if (address) await ways("DELETE", { address }).catch(() => undefined);
-  const found = registration && (await registration.pushManager.getSubscription());
-  if (found) await found.unsubscribe();
-  remember("", "");
+  await unsubscribe();
 }
 
 async function turnOff(event) {
   event.target.disabled = true;
-  await forget();
+  await forget().catch(() => undefined);
   show("off");
 }
 
-// Whoever signs out here no longer wants the numbers on this device's locked screen.
-async function signOut(event) {
-  if (!event.target.matches("form[action='/sign-out']") || remembered(OWNER) !== me) return;
+// Whoever signs out here no longer wants the numbers on this device's locked screen; and who takes this device
+// off the list wants them neither.
+async function leave(event) {
+  const form = event.target;
+  const signsOut = form.matches("form[action='/sign-out']");
+  const removes = form.matches("form[action='/settings/ways/remove']")
+    && form.elements.channel.value === CHANNEL && form.elements.number.value === remembered(NUMBER);
+  if (!(signsOut || removes) || remembered(OWNER) !== me) return;
   event.preventDefault();
-  await Promise.race([forget().catch(() => undefined), new Promise((done) => setTimeout(done, SIGN_OUT_MS))]);
-  event.target.submit();
+  const left = (signsOut ? forget() : unsubscribe()).catch(() => undefined);
+  await Promise.race([left, new Promise((done) => setTimeout(done, LEAVE_MS))]);
+  form.submit();
 }
 
 async function install() {
@@ -176,7 +196,7 @@ export async function startPush() {
   if (able) registration = await navigator.serviceWorker.register("/service-worker.js").catch(() => null);
   if (!me || !key) return;
   offerInstall();
-  document.addEventListener("submit", signOut);
+  document.addEventListener("submit", leave);
   const why = obstacle() || (registration ? "" : "failed");
   show(why || (await look().catch(() => "unsure")));
 }
