@@ -321,6 +321,19 @@ def test_the_tokens_of_many_services_do_not_pile_up() -> None:
     assert len(vapid._tokens) == SERVICES_MAX
 
 
+async def test_what_is_no_address_is_not_repeated() -> None:
+    http = HttpxClient()
+    channel = WebPushChannel(http, SETTINGS, key=KEY, clock=ManualClock(NOW_MS))
+    secret = subscription(endpoint="http://push.test/secret-of-ben")
+
+    outcome = await channel.send(MESSAGE, secret, idempotency_key="k")
+    await http.close()
+
+    assert isinstance(outcome, Refused)
+    assert not outcome.lost
+    assert "secret-of-ben" not in outcome.reason
+
+
 @given(text=st.text(max_size=TEXT_LENGTH_MAX), subject=st.text(max_size=SUBJECT_LENGTH_MAX))
 def test_whatever_is_told_fits_into_a_push(text: str, subject: str) -> None:
     flat = subject.replace("\n", " ").replace("\r", " ")
