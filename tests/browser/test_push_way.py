@@ -68,6 +68,33 @@ async def test_who_takes_this_device_off_their_list_turns_push_off_here(
     await expect(remove).to_have_count(0)
 
 
+async def test_a_subscription_that_the_browser_replaced_is_known_before_any_page_is_opened(
+    house: WebHouse, people: People, screens: Screens, service: PushServer, channel: WebPushChannel
+) -> None:
+    old = service.address(service.subscribe(channel.public_key))
+    fresh = service.subscribe(channel.public_key)
+    page = await turned_on(house, people, screens, old)
+    phone = await phone_of(page, page.context)
+
+    # As Chromium does when its push service asks for another address.
+    await phone.worker.evaluate(
+        """([old, fresh]) => self.dispatchEvent(Object.assign(new ExtendableEvent("pushsubscriptionchange"), {
+            oldSubscription: old, newSubscription: fresh }))""",
+        [json.loads(old), json.loads(service.address(fresh))],
+    )
+    async with await house.as_person(people.ben) as ben:
+        while [way["number"] for way in (await ben.get("/v1/ways")).json()["ways"][1:]] != [2]:
+            await house.breathe()
+    await page.evaluate("told => localStorage.setItem('pushed-to', told)", service.address(fresh))
+    await page.reload()
+
+    await expect(page.locator("#push")).to_have_attribute("data-state", "on")
+    service.unsubscribe(service.devices[json.loads(old)["endpoint"].removeprefix(service.origin)])
+    await house.publish_levels(people.ana, [96, 75, 53])
+    push = await house.eventually(lambda: service.pushes[0] if service.pushes else None)
+    assert push.device == fresh
+
+
 async def test_a_push_goes_the_whole_way_and_only_a_press_on_the_page_answers(
     house: WebHouse, people: People, screens: Screens, service: PushServer, channel: WebPushChannel
 ) -> None:

@@ -22,6 +22,8 @@ from nightbell.adapters.channels.web_push.vapid import LIFE_S, RENEW_BEFORE_S, S
 from nightbell.adapters.http_client import HttpLimits, HttpxClient
 from nightbell.adapters.stores.files.vapid import VAPID_NAME, kept_vapid_key
 from nightbell.app.backup import SECRETS
+from nightbell.app.channels import Channels
+from nightbell.app.settings import Settings
 from nightbell.tell.message import SUBJECT_LENGTH_MAX, TEXT_LENGTH_MAX, Message
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
@@ -450,3 +452,26 @@ def test_a_key_that_can_not_be_read_is_left_as_it_is(tmp_path: Path) -> None:
 
     assert path.read_bytes() == b"damaged"
     assert [line["event"] for line in lines] == ["push_key.unreadable"] * 2
+
+
+async def test_pushes_are_offered_where_a_service_can_know_whom_to_write_to(tmp_path: Path) -> None:
+    offered: dict[tuple[str, str], tuple[bool, bool, bool]] = {}
+    for url, contact in (
+        ("https://bell.example.org", ""),
+        ("https://bell.home:8377", "mailto:ana@bell.example.org"),
+        ("https://bell.home:8377", ""),
+        ("http://127.0.0.1:8377", ""),
+    ):
+        settings = Settings.model_validate({"web_push": {"contact": contact}})
+        keys = tmp_path / f"keys-{len(offered)}"
+        channels = Channels(settings, ManualClock(NOW_MS), str, url=url, keys=keys)
+        names = [channel.name for channel in channels.all]
+        offered[url, contact] = ("web_push" in names, bool(channels.push_key), (keys / VAPID_NAME).exists())
+        await channels.close()
+
+    assert list(offered.values()) == [(True,) * 3, (True,) * 3, (False,) * 3, (False,) * 3]
+
+
+def test_a_contact_that_is_not_real_is_refused_with_the_settings() -> None:
+    with pytest.raises(ValueError, match="contact must be real"):
+        Settings.model_validate({"web_push": {"contact": "mailto:root@localhost"}})

@@ -78,9 +78,11 @@ async function save(subscription) {
   if (old && old !== address) await ways("DELETE", { address: old }).catch(() => undefined);
 }
 
-// Whoever took this device off their list, here or elsewhere, did not mean it to come back by itself.
-async function wasRemoved() {
-  const number = Number(remembered(NUMBER));
+// Whoever took this device off their list, here or elsewhere, did not mean it to come back by itself. One that
+// the browser replaced has another number, if the worker told the platform already.
+async function wasRemoved(found) {
+  const replaced = found && JSON.stringify(found) !== remembered(ADDRESS);
+  const number = replaced ? 0 : Number(remembered(NUMBER));
   const kept = number ? await ways("GET").catch(() => null) : null;
   return kept !== null && !kept.ways.some((way) => way.channel === CHANNEL && way.number === number);
 }
@@ -123,7 +125,7 @@ async function look() {
   }
   if (owner !== me) return Notification.permission === "denied" ? "blocked" : "off";
   if (Notification.permission !== "granted") return "stopped";
-  if (await wasRemoved()) return "removed";
+  if (await wasRemoved(found)) return "removed";
   let subscription = null;
   try {
     subscription = await subscribe();

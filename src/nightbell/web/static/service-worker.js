@@ -133,7 +133,9 @@ self.addEventListener("notificationclick", (event) => {
 // ---- a subscription that the browser replaced -------------------------------------------------------------
 
 async function ways(method, body) {
-  return fetch("/v1/ways", { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch("/v1/ways", { method, headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(String(answer.status));
 }
 
 async function replaced(event) {
