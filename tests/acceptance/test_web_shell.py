@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
+import httpx
 import msgspec
 import pytest
 
 from nightbell.web.pages.shell import KEPT
 from nightbell.words.clock import ManualClock
+from tests.acceptance.real_platform import PASSWORD, RealPlatform
 from tests.acceptance.web_house import WebHouse, open_web_house
 
 NOW_MS: Final = 1_795_345_200_000
@@ -117,3 +120,29 @@ async def test_a_receipt_says_by_which_way_and_one_that_is_not_here_proves_nothi
 
     assert unknown.status_code == 404
     assert made_up.status_code == 400
+
+
+async def push_key_of(platform: RealPlatform) -> str:
+    """What Ben's page subscribes with."""
+    async with httpx.AsyncClient(base_url=platform.url) as line:
+        signed_in = await line.post("/v1/sign-in", json={"name": "Ben", "password": PASSWORD})
+        line.headers["authorization"] = f"Bearer {signed_in.json()['token']}"
+        page = await line.get("/settings")
+    [key] = re.findall(r'data-push-key="([^"]*)"', page.text)
+    return str(key)
+
+
+@pytest.mark.process
+@pytest.mark.network
+@pytest.mark.enable_socket
+async def test_devices_subscribe_under_the_same_key_after_a_kill(tmp_path: Path) -> None:
+    contact = {"NIGHTBELL_WEB_PUSH__CONTACT": "mailto:ana@bell.example.org"}
+    async with RealPlatform(tmp_path, **contact) as platform:
+        platform.add_person("Ben")
+        first = await push_key_of(platform)
+        await platform.kill()
+        await platform.start()
+        second = await push_key_of(platform)
+
+    assert len(first) == 87
+    assert first == second
