@@ -14,6 +14,8 @@ from nightbell.account.service import Accounts
 from nightbell.account.way_service import Ways
 from nightbell.adapters.channels.email import letter as email
 from nightbell.adapters.channels.email.channel import EmailChannel
+from nightbell.adapters.channels.web_push import subscription as web_push
+from nightbell.adapters.channels.web_push.channel import WebPushChannel
 from nightbell.adapters.channels.webhook import address as webhook
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.dialects.share.dialect import ShareDialect
@@ -50,7 +52,7 @@ from nightbell.journal.facts import DoorOpened
 from nightbell.journal.service import Journal
 from nightbell.publish.native import NativeDoor
 from nightbell.publish.service import Publish
-from nightbell.tell.channel import Checklist, Proof
+from nightbell.tell.channel import Channel, Checklist, Proof
 from nightbell.web.build import build_app
 from nightbell.web.front import Front
 from nightbell.web.ports import House, Place
@@ -70,10 +72,16 @@ def is_number(text: str) -> bool:
     return text.startswith("+") and text[1:].isdecimal() and 8 <= len(text) <= 16
 
 
-FITS: Final = {"email": email.is_address, "webhook": webhook.is_address, "sms": is_number}
+FITS: Final = {
+    "email": email.is_address,
+    "web_push": web_push.is_address,
+    "webhook": webhook.is_address,
+    "sms": is_number,
+}
 GOOD_FOR: Final = {
     "email": EmailChannel.checklist,
     "webhook": WebhookChannel.checklist,
+    "web_push": WebPushChannel.checklist,
     "sms": Checklist(
         proof=Proof.DELIVERED,
         duplicates_merge=False,
@@ -123,7 +131,15 @@ class People(NamedTuple):
 class WebHouse:
     """Everything, wired as `app` wires it."""
 
-    def __init__(self, clock: Clock, *, tls: bool = False, public_url: str = "http://bell.test") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tls: bool = False,
+        public_url: str = "http://bell.test",
+        channels: Sequence[Channel] = (),
+        push_key: str = "",
+    ) -> None:
         self.clock = clock
         self.journal = Journal(MemoryJournalStore(), clock)
         quick = PasswordPool(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -146,13 +162,13 @@ class WebHouse:
             ledger=MemoryLedger(),
             hub=self.hub,
             contacts=contacts,
-            channels=[],
+            channels=channels,
             clock=clock,
             way_news=self.ways,
         )
         self.later.deliver = self.deliver
         self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
-        self.place = Place(public_url=public_url, tls=tls, channels=dict(GOOD_FOR))
+        self.place = Place(public_url=public_url, tls=tls, channels=dict(GOOD_FOR), push_key=push_key)
         self.app = self._app()
 
     def _refresh(self, number: int) -> None:
@@ -308,9 +324,11 @@ class WebHouse:
 
 
 @contextlib.asynccontextmanager
-async def open_web_house(clock: Clock, *, tls: bool = False) -> AsyncIterator[WebHouse]:
+async def open_web_house(
+    clock: Clock, *, tls: bool = False, channels: Sequence[Channel] = (), push_key: str = ""
+) -> AsyncIterator[WebHouse]:
     """A started house, closed afterwards."""
-    house = WebHouse(clock, tls=tls)
+    house = WebHouse(clock, tls=tls, channels=channels, push_key=push_key)
     await house.start()
     try:
         yield house

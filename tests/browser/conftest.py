@@ -17,7 +17,7 @@ SCREENSHOTS: Final = Path(__file__).resolve().parents[2] / "build" / "screenshot
 PHONE: Final = (390, 844)
 DESK: Final = (1280, 900)
 
-_ARGS: Final = [
+BROWSER_ARGS: Final = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -28,10 +28,15 @@ _ARGS: Final = [
 ]
 
 
+def chromium() -> str | None:
+    """Where Chromium is; None if it is not here."""
+    return os.environ.get("NIGHTBELL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs Chromium and sockets of this machine."""
     here = Path(__file__).parent
-    found = os.environ.get("NIGHTBELL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    found = chromium()
     for item in items:
         if here not in Path(item.path).parents:
             continue
@@ -46,9 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    found = os.environ.get("NIGHTBELL_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    found = chromium()
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=found, args=list(_ARGS))
+        started = await playwright.chromium.launch(executable_path=found, args=list(BROWSER_ARGS))
         yield started
         await started.close()
 

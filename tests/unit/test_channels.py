@@ -24,7 +24,7 @@ token = "123456:ABC-DEF1234ghIkl"
 
 async def opened(folder: Path, content: str) -> Channels:
     (folder / "settings.toml").write_text(content)
-    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda _: "s", PROOFS)
+    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda _: "s", PROOFS, url="", keys=folder)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_secrets_and_numbers_do_not_show() -> None:
 
 def chosen(folder: Path, text: str) -> Channels:
     (folder / "settings.toml").write_text(text, encoding="utf-8")
-    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda person: person, PROOFS)
+    return Channels(load(folder, {}), ManualClock(NOW_MS), lambda person: person, PROOFS, url="", keys=folder)
 
 
 ACCOUNT_LINES = f'[twilio]\naccount_sid = "{ACCOUNT}"\nauth_token = "t"\n'

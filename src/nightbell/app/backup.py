@@ -44,6 +44,7 @@ SECRETS: Final = (
     "keys/revoked",
     "keys/webhook",
     "keys/contacts",  # without it nobody's address can be read
+    "keys/vapid.key",  # without it everybody turns push on again
     "watcher/pairing.json",
 )
 SECRET_BYTES_MAX: Final = 64 << 20

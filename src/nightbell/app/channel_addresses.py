@@ -8,6 +8,7 @@ from nightbell.adapters.channels.ntfy import wire as ntfy
 from nightbell.adapters.channels.pushover import wire as pushover
 from nightbell.adapters.channels.telegram import wire as telegram
 from nightbell.adapters.channels.twilio import address as phone
+from nightbell.adapters.channels.web_push import subscription
 from nightbell.adapters.channels.webhook import address as webhook
 
 FITS: Final[Mapping[str, Callable[[str], bool]]] = {
@@ -17,5 +18,6 @@ FITS: Final[Mapping[str, Callable[[str], bool]]] = {
     "sms": phone.is_address,
     "telegram": telegram.is_address,
     "voice": phone.is_address,
+    "web_push": subscription.is_address,
     "webhook": webhook.is_address,
 }

@@ -1,6 +1,7 @@
 """The registry of channels: one line for each. One without its settings is left out, and the app says so."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import EmailSettings, Safety
@@ -8,13 +9,17 @@ from nightbell.adapters.channels.telegram.updates import Linked
 from nightbell.adapters.channels.twilio.settings import TwilioSettings
 from nightbell.adapters.channels.twilio.sms import SmsChannel
 from nightbell.adapters.channels.twilio.voice import VoiceChannel
+from nightbell.adapters.channels.web_push.channel import WebPushChannel
+from nightbell.adapters.channels.web_push.settings import WebPushSettings, is_contact
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
 from nightbell.adapters.http_client import HttpLimits, HttpxClient, HttpxOriginClient
+from nightbell.adapters.stores.files.vapid import VAPID_NAME, kept_vapid_key
 from nightbell.app.channel_addresses import FITS
 from nightbell.app.channels_apps import app_channels, nobody_links
 from nightbell.app.settings import Settings
 from nightbell.tell.callback import Proofs
 from nightbell.tell.channel import Channel, Checklist
+from nightbell.tell.http import HttpClient
 from nightbell.words.clock import Clock
 
 
@@ -57,6 +62,25 @@ def twilio_settings(settings: Settings) -> TwilioSettings | None:
     )
 
 
+def push_channel(
+    settings: Settings, http: HttpClient, clock: Clock, *, url: str, keys: Path
+) -> WebPushChannel | None:
+    """Web Push, if a push service can know whom to write to; else None.
+
+    Args:
+        settings: What the operator chose.
+        http: The way out.
+        clock: The time of day.
+        url: What people type to reach us.
+        keys: The folder of keys; ours is made there where there is none.
+    """
+    contact = settings.web_push.contact or url
+    if not is_contact(contact):
+        return None
+    sender = WebPushSettings(contact=contact, public_url=url)
+    return WebPushChannel(http, sender, key=kept_vapid_key(keys / VAPID_NAME), clock=clock)
+
+
 class Channels:
     """The channels that can work with these settings.
 
@@ -65,6 +89,8 @@ class Channels:
         clock: The time of day.
         secret_of: Gives the secret that signs a person's webhook.
         proofs: Makes the words by which answers that come back are known.
+        url: What people type to reach us.
+        keys: The folder of keys.
         linked: Is told of Telegram chats that want to be linked.
     """
 
@@ -74,22 +100,34 @@ class Channels:
         clock: Clock,
         secret_of: Callable[[str], str],
         proofs: Proofs,
+        *,
+        url: str,
+        keys: Path,
         linked: Callable[[Linked], None] = nobody_links,
     ) -> None:
         private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
         self._mail = mail_channel(settings)
         hook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
-        self.all: list[Channel] = [hook] if self._mail is None else [self._mail, hook]
+        self._push = push_channel(settings, self._http, clock, url=url, keys=keys)
         self._providers: list[HttpxOriginClient] = []
         phone = twilio_settings(settings)
-        if phone is not None and phone.sends_sms:
-            self.all.append(SmsChannel(self._provider(phone.api_url), phone, clock))
-        if phone is not None and phone.makes_calls:
-            self.all.append(VoiceChannel(self._provider(phone.api_url), phone))
-        self.all += app_channels(
-            settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
-        )
+        found: list[Channel | None] = [
+            self._mail,
+            hook,
+            self._push,
+            SmsChannel(self._provider(phone.api_url), phone, clock) if phone and phone.sends_sms else None,
+            VoiceChannel(self._provider(phone.api_url), phone) if phone and phone.makes_calls else None,
+            *app_channels(
+                settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
+            ),
+        ]
+        self.all: list[Channel] = [channel for channel in found if channel is not None]
+
+    @property
+    def push_key(self) -> str:
+        """What a page subscribes to pushes with; empty where none are offered."""
+        return self._push.public_key if self._push is not None else ""
 
     @property
     def fits(self) -> dict[str, Callable[[str], bool]]:

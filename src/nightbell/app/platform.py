@@ -154,7 +154,14 @@ class Platform:
         secret = kept_secret(self.folder / "keys" / "webhook")
         self.webhook_secrets = WebhookSecrets(secret)
         self.url = self.settings.public_url or self._own_url(port)
-        self.channels = Channels(self.settings, self.clock, self.webhook_secrets.of, CallbackProofs(secret))
+        self.channels = Channels(
+            self.settings,
+            self.clock,
+            self.webhook_secrets.of,
+            CallbackProofs(secret),
+            url=self.url,
+            keys=self.folder / "keys",
+        )
         self.ways = Ways(SqliteWayStore(self._file), self.accounts, self.channels.fits)
         contacts = AccountContacts(self.accounts, self.ways, self.follows, self.publish)
         self.evaluation = Evaluation(Later(lambda: self.deliver), FileCheckpoints(self.folder / "checkpoint"))
@@ -328,6 +335,7 @@ class Platform:
                 public_url=self.url,
                 tls=self._tls is not None or self.url.startswith("https:"),
                 channels=self.channels.good_for,
+                push_key=self.channels.push_key,
             ),
             webhook_secret=self.webhook_secrets.of,
             admission=self.admission,

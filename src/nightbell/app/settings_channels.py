@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from nightbell.adapters.channels.web_push.settings import CONTACT_LENGTH_MAX, is_contact
 from nightbell.app.settings_kinds import Section, Url, Whole
 
 
@@ -159,4 +160,20 @@ class Telegram(Section):
             token.isascii() and token.replace(":", "").replace("-", "").replace("_", "").isalnum()
         ):
             raise ValueError("token is digits, a colon, then letters: copy it from BotFather once more")
+        return self
+
+
+class WebPush(Section):
+    """Pushes to browsers and phones. Without a contact, and with no https public_url, none are offered."""
+
+    contact: str = Field(
+        default="",
+        max_length=CONTACT_LENGTH_MAX,
+        description="Whom push services write to: mailto:you@your.domain or https. Empty: public_url.",
+    )
+
+    @model_validator(mode="after")
+    def _real(self) -> Self:
+        if self.contact and not is_contact(self.contact):
+            raise ValueError("contact must be real, as mailto:you@your.domain or https://your.domain")
         return self

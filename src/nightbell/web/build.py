@@ -27,6 +27,7 @@ from nightbell.web.pages.entry import EntryPages
 from nightbell.web.pages.fragments import FragmentPages
 from nightbell.web.pages.home import HomePages
 from nightbell.web.pages.mine import MinePages
+from nightbell.web.pages.shell import ShellPages
 from nightbell.web.pages.ways import WaysPages
 from nightbell.web.pages.wrong import problem_page, wants_page
 from nightbell.web.ports import AsgiApp, House
@@ -46,7 +47,7 @@ _log = structlog.get_logger(__name__)
 def build_app(house: House) -> Front:
     """The ASGI callable of one house."""
     files = Files()
-    pages = Pages(house.words, files, tls=house.place.tls)
+    pages = Pages(house.words, files, tls=house.place.tls, push_key=house.place.push_key)
     app = _framework(house, pages)
     app.state.house, app.state.pages = house, pages
     return Front(
@@ -94,7 +95,7 @@ def _framework(house: House, pages: Pages) -> Litestar:
     )
 
 
-_PAGES: Final = (EntryPages, HomePages, AlarmPages, MinePages, WaysPages, FragmentPages)
+_PAGES: Final = (EntryPages, HomePages, AlarmPages, MinePages, WaysPages, FragmentPages, ShellPages)
 _API: Final = (SessionApi, PeopleApi, AlarmsApi, FollowsApi, WaysApi, ChannelsApi)
 
 

@@ -52,6 +52,14 @@ class Files:
         assert name in self._files, name
         return f"{PREFIX}{self.build}/{name}"
 
+    def content(self, name: str) -> bytes:
+        """What stands in a file.
+
+        Raises:
+            KeyError: There is no such file: a programmer's error.
+        """
+        return self._files[name].content
+
     def at(self, path: str) -> tuple[File, bool] | None:
         """The file at a path below `/static/`, and whether it may be kept for ever; None if there is none.
 

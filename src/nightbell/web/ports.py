@@ -230,9 +230,15 @@ class Deliver(Protocol):
     """What was told, and how it went."""
 
     async def receipt(
-        self, *, notification: str, person: str, state: Literal["delivered", "seen"], now_ms: int
+        self,
+        *,
+        notification: str,
+        person: str,
+        state: Literal["delivered", "seen"],
+        now_ms: int,
+        channel: str = ...,
     ) -> None:
-        """A screen says that a notification arrived or was seen."""
+        """A device says that a notification arrived or was seen."""
         ...
 
     async def alarms_of(self, *, sharer: int, limit: int) -> Sequence[AlarmView]:
@@ -255,11 +261,13 @@ class Place(NamedTuple):
         public_url: What people type, without a slash at the end; the links we make begin with it.
         tls: Whether browsers reach us over TLS, by ourselves or by a proxy.
         channels: The channels that are set up, by name, with what each is good for.
+        push_key: What a page subscribes to pushes with; empty where none are offered.
     """
 
     public_url: str
     tls: bool
     channels: Mapping[str, Checklist]
+    push_key: str = ""
 
 
 async def _no_channel(_name: str, _posted: Callback) -> CallbackAnswer:

@@ -21,7 +21,10 @@ _LIVE_WORDS: Final = (
 )  # fmt: skip
 """The sentences that a page fills by itself, because they must be right when the server is gone."""
 
-_OPEN_SLOTS: Final = {name: f"{{{name}}}" for name in ("n", "h", "age", "name", "time")}
+_DEVICE_WORDS: Final = ("label", "this_device")
+"""What a page calls the device that it turns pushes on for."""
+
+_OPEN_SLOTS: Final = {name: f"{{{name}}}" for name in ("n", "h", "age", "name", "time", "browser", "system")}
 """Slots that the page fills itself stay as they are."""
 
 
@@ -54,14 +57,21 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """The templates of one language."""
+    """The templates of one language.
 
-    def __init__(self, words: Catalogue, files: Files, *, tls: bool) -> None:
-        self._files = files
+    Args:
+        words: That language.
+        files: The static files that pages name.
+        tls: Whether browsers reach us over TLS.
+        push_key: What a page subscribes to pushes with; empty where none are offered.
+    """
+
+    def __init__(self, words: Catalogue, files: Files, *, tls: bool, push_key: str = "") -> None:
+        self.files: Final = files
         self._tls = tls
-        self._live_words = msgspec.json.encode(
-            {name: words.say(f"page.{name}", **_OPEN_SLOTS) for name in _LIVE_WORDS}
-        ).decode()
+        said = {name: words.say(f"page.{name}", **_OPEN_SLOTS) for name in _LIVE_WORDS}
+        said |= {name: words.say(f"device.{name}", **_OPEN_SLOTS) for name in _DEVICE_WORDS}
+        self._live_words = msgspec.json.encode(said).decode()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("nightbell.web"),
             autoescape=True,
@@ -70,7 +80,9 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._templates.globals.update(say=words.say, static=files.address, language=words.language)
+        self._templates.globals.update(
+            say=words.say, static=files.address, language=words.language, push_key=push_key
+        )
 
     def frame(
         self,
@@ -90,7 +102,7 @@ class Pages:
             place=place,
             now_ms=now_ms,
             now_text=clock_text(now_ms, zone=me.zone if me else "UTC", now_ms=now_ms),
-            build=self._files.build,
+            build=self.files.build,
             tls=self._tls,
             bars=bars or [],
             said=said,

@@ -15,7 +15,7 @@ from nightbell.words.glucose import Unit
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Secret = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z]+$")]
+ChannelName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[a-z_]+$")]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=1440)]
 
 
@@ -221,9 +221,10 @@ class Snooze(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ReceiptIn(msgspec.Struct, forbid_unknown_fields=True):
-    """What the device can prove: it arrived, or a person looked at it."""
+    """What the device can prove: it arrived, or a person looked at it; on an open page, or as a push."""
 
     state: Literal["delivered", "seen"]
+    channel: Literal["app", "web_push"] = "app"
 
 
 class InvitationIn(msgspec.Struct, forbid_unknown_fields=True):

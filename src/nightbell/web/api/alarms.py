@@ -66,6 +66,7 @@ class AlarmsApi(Controller):
             person=asking.caller.person.id,
             state=data.state,
             now_ms=asking.now_ms,
+            channel=data.channel,
         )
         return Done()
 

@@ -12,7 +12,7 @@ from nightbell.tell.channel import Checklist, Proof
 from nightbell.web.show.alarms import Reader
 from nightbell.words.catalogue import Catalogue
 
-PUSH: Final = "push"
+PUSH: Final = "web_push"
 PHONES: Final = frozenset({"sms", "voice"})
 SHOWN_CHARS: Final = 4
 """Of a number or a key so much is shown: enough to know it by, too little to use it."""

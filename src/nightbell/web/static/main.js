@@ -5,6 +5,7 @@ import { showAges } from "./ages.js";
 import { startChart } from "./chart.js";
 import { mark, elapsedSince } from "./clock.js";
 import { keepLive, startLive } from "./live.js";
+import { startPush } from "./push.js";
 import { startSmall } from "./small.js";
 import { startSound } from "./sound.js";
 import { showWatch } from "./watch.js";
@@ -29,6 +30,7 @@ if (signedIn) {
   startChart();
   startLive();
 }
+startPush();
 tick();
 
 try {
