@@ -42,6 +42,9 @@ def test_a_ring_goes_out_unless_it_is_over_or_too_old_to_sound_like_now(
     assert why_not(ring(step), standing, may_be_told=True, now_ms=NOW_MS + age_ms) == reason
 
 
+QUIET = Checklist(Proof.NOTHING, False, False, 0, "deliver.promise_email")
+
+
 def test_news_that_it_is_over_is_worth_an_hour() -> None:
     news = ring(kind=NotificationKind.RECOVERED, urgent=False)
 
@@ -61,11 +64,15 @@ def test_open_screens_always_other_ways_only_where_there_is_an_address_and_a_cha
     )
     ways = [
         {delivery.channel for delivery in deliveries_of(ring(), contact, channels=channels, now_ms=NOW_MS)}
-        for contact, channels in ((both, {EMAIL, WEBHOOK}), (both, {EMAIL}), (Contact("ben", "Ben"), {EMAIL}))
+        for contact, channels in (
+            (both, {EMAIL: QUIET, WEBHOOK: QUIET}),
+            (both, {EMAIL: QUIET}),
+            (Contact("ben", "Ben"), {EMAIL: QUIET}),
+        )
     ]
 
     assert ways == [{APP, EMAIL, WEBHOOK}, {APP, EMAIL}, {APP}]
-    assert {d.channel for d in deliveries_of(ring(), None, channels={EMAIL}, now_ms=NOW_MS)} == {APP}
+    assert {d.channel for d in deliveries_of(ring(), None, channels={EMAIL: QUIET}, now_ms=NOW_MS)} == {APP}
 
 
 def test_every_reason_has_its_sentence() -> None:

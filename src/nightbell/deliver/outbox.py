@@ -5,7 +5,7 @@ could not go out for 15 min is dropped, with its reason, unless it is the newest
 still open.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, assert_never
 
 import msgspec
@@ -13,6 +13,8 @@ import msgspec
 from nightbell.alarm.effects import AlarmState, AlarmView, Notification, NotificationKind
 from nightbell.deliver.ports import Contact, ContactWay
 from nightbell.deliver.record import APP, Delivery, DeliveryState
+from nightbell.deliver.tiers import of_tier
+from nightbell.tell.channel import Checklist
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.tell.retry import RetryRule, jitter_of, next_try_ms
 from nightbell.words.catalogue import Catalogue
@@ -95,10 +97,11 @@ def ways_to_take(contact: Contact, channels: Collection[str], now_ms: int) -> li
 
 
 def deliveries_of(
-    notification: Notification, contact: Contact | None, *, channels: Collection[str], now_ms: int
+    notification: Notification, contact: Contact | None, *, channels: Mapping[str, Checklist], now_ms: int
 ) -> list[Delivery]:
-    """The ways one notification takes: open screens always, the others where the follower has an address."""
+    """The ways one notification takes: open screens always, the follower's own as loud as it asks for."""
     ways = ways_to_take(contact, channels, now_ms) if contact is not None else []
+    ways = of_tier(ways, channels, notification.tier)
     return [
         Delivery(notification.id, key, DeliveryState.WAITING, 0, now_ms)
         for key in (APP, *(way.key for way in ways))

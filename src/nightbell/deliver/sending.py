@@ -25,7 +25,7 @@ from nightbell.deliver.record import Batch, Delivery, DeliveryState
 from nightbell.deliver.settings import DeliverSettings, LaneHealth
 from nightbell.tell.attempt import attempt_of
 from nightbell.tell.budget import RetryBudget
-from nightbell.tell.channel import Channel
+from nightbell.tell.channel import Channel, Checklist
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, Clock
@@ -80,6 +80,11 @@ class Sending:
     def channels(self) -> frozenset[str]:
         """Names of the channels."""
         return frozenset(self._ways)
+
+    @property
+    def good_for(self) -> dict[str, Checklist]:
+        """What each channel is good for, by its name."""
+        return {name: way.channel.checklist for name, way in self._ways.items()}
 
     def start(self) -> None:
         """Begin."""

@@ -300,7 +300,7 @@ class Deliver:
         deliveries: list[Delivery] = []
         for told in batch.notifications:
             contact = self._contacts.contact(told.follower)
-            deliveries += deliveries_of(told, contact, channels=self._sending.channels, now_ms=now_ms)
+            deliveries += deliveries_of(told, contact, channels=self._sending.good_for, now_ms=now_ms)
         return msgspec.structs.replace(batch, deliveries=(*deliveries, *batch.deliveries))
 
     async def _write(self, batch: Batch) -> frozenset[str] | None:

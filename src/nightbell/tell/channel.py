@@ -7,6 +7,7 @@ import msgspec
 
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome
+from nightbell.words.tier import Tier
 
 
 class Proof(StrEnum):
@@ -26,6 +27,7 @@ class Checklist(msgspec.Struct, frozen=True):
         duplicates_merge: Whether the receiving side recognises our key and drops the second copy.
         may_wake: Whether it can be expected to wake a sleeping person.
         at_most_per_minute: What one address bears a minute; 0 if there is no limit worth keeping.
+        tier: How much it disturbs: which steps of a ladder go through it.
         at_most_per_s: What the provider takes from us a second in all; 0 if there is no limit worth keeping.
         promise: Catalogue key of the sentence that says what it can honestly promise.
     """
@@ -36,6 +38,7 @@ class Checklist(msgspec.Struct, frozen=True):
     at_most_per_minute: int
     promise: str
     at_most_per_s: float = 0
+    tier: Tier = Tier.NUDGE
 
 
 class Channel(Protocol):

@@ -21,8 +21,10 @@ from nightbell.tell.http import HttpAnswer, HttpClient, HttpFailure, OriginClien
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused
 from nightbell.words.catalogue import catalogue
+from nightbell.words.tier import Tier
 
 _WITH_BUTTON: Final = Checklist(
+    tier=Tier.INSIST,
     proof=Proof.ANSWERED,
     duplicates_merge=True,
     may_wake=True,

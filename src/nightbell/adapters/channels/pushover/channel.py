@@ -25,6 +25,7 @@ from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
+from nightbell.words.tier import Tier
 
 ASK_EVERY_MS: Final = 5_000
 """Source: pushover.net/api/receipts: no faster than once every 5 seconds."""
@@ -42,6 +43,7 @@ class PushoverChannel:
 
     name = "pushover"
     checklist = Checklist(
+        tier=Tier.INSIST,
         proof=Proof.ANSWERED,
         duplicates_merge=False,
         may_wake=True,

@@ -16,6 +16,7 @@ from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import Clock
+from nightbell.words.tier import Tier
 
 VALID_S_MAX: Final = 36_000
 """Longest time Twilio lets a text wait. Source: Twilio, Message resource, `ValidityPeriod`."""
@@ -35,6 +36,7 @@ class SmsChannel:
         self._settings = settings
         self._clock = clock
         self.checklist = Checklist(
+            tier=Tier.CALL,
             proof=Proof.DELIVERED,
             duplicates_merge=False,
             may_wake=False,

@@ -19,6 +19,7 @@ from nightbell.tell.http import OriginClient
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused
 from nightbell.words.catalogue import catalogue
+from nightbell.words.tier import Tier
 
 CALL_S_MAX: Final = 180
 """Longest call: everything said twice, a second chance, and a voicemail that never ends is cut."""
@@ -49,6 +50,7 @@ class VoiceChannel:
         self._api = TwilioApi(http, settings)
         self._settings = settings
         self.checklist = Checklist(
+            tier=Tier.CALL,
             proof=Proof.ANSWERED,
             duplicates_merge=False,
             may_wake=True,
