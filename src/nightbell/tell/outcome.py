@@ -35,9 +35,11 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
     Attributes:
         reason: One line for a person, without names, addresses or secrets.
+        lost: Whether the address itself is dead: nothing will arrive there any more.
     """
 
     reason: str
+    lost: bool = False
 
 
 Outcome = Sent | Unavailable | Refused
