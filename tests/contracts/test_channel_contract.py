@@ -15,6 +15,7 @@ from nightbell.tell.message import Message
 from nightbell.tell.outcome import REASON_LENGTH_MAX, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import ManualClock
+from tests.contracts import providers_apprise
 from tests.simulators.cast import NOW_MS
 from tests.simulators.faults import Fault
 from tests.simulators.hook_server import HookServer
@@ -120,7 +121,11 @@ async def hook() -> Provider:
     return Hook(server)
 
 
-PROVIDERS: Final[dict[str, Callable[[], Awaitable[Provider]]]] = {"email": mail, "webhook": hook}
+PROVIDERS: Final[dict[str, Callable[[], Awaitable[Provider]]]] = {
+    "email": mail,
+    "webhook": hook,
+    **providers_apprise.PROVIDERS,
+}
 
 
 @pytest.fixture(params=sorted(PROVIDERS))

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from nightbell.adapters.channels.apprise.channel import AppriseChannel
+from nightbell.adapters.channels.apprise.settings import AppriseSettings
 from nightbell.adapters.channels.email.channel import EmailChannel
 from nightbell.adapters.channels.email.settings import BouncesSettings, EmailSettings, Safety
 from nightbell.adapters.channels.webhook.channel import WebhookChannel
@@ -69,9 +71,13 @@ class Channels:
         self._mail = mail_channel(settings, proofs)
         webhook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
         self.all: list[Channel] = [webhook] if self._mail is None else [self._mail, webhook]
+        self._apprise = AppriseChannel(AppriseSettings(private_allowed=private))
+        if settings.apprise.offered:
+            self.all.append(self._apprise)
 
     async def close(self) -> None:
         """Close what they hold open."""
         await self._http.close()
+        await self._apprise.close()
         if self._mail is not None:
             await self._mail.close()

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightbell.app.settings_channels import Bounces, Smtp
+from nightbell.app.settings_channels import Apprise, Bounces, Smtp
 from nightbell.app.settings_kinds import Address, NearAddress, Section, Url, Whole, split_address
 
 PREFIX: Final = "NIGHTBELL_"
@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     tls: Tls = Field(default_factory=lambda: Tls.model_validate({}))
     smtp: Smtp = Field(default_factory=lambda: Smtp.model_validate({}))
     bounces: Bounces = Field(default_factory=lambda: Bounces.model_validate({}))
+    apprise: Apprise = Field(default_factory=lambda: Apprise.model_validate({}))
     lanes: Lanes = Field(default_factory=lambda: Lanes.model_validate({}))
     switches: Switches = Field(default_factory=lambda: Switches.model_validate({}))
 

@@ -64,3 +64,12 @@ class Bounces(Section):
         if not (self.folder.isascii() and self.folder.isprintable()):
             raise ValueError("folder must be written in ASCII, as the server names it")
         return self
+
+
+class Apprise(Section):
+    """The long tail: services for which there is no channel of their own, through the library Apprise."""
+
+    offered: bool = Field(
+        default=True,
+        description="Let people give Apprise addresses. Its process starts with the first message.",
+    )
