@@ -23,7 +23,8 @@ PROVIDERS: Final = frozenset(
         "join", "kavenegar", "lark", "line", "msgbird", "notifiarr", "opsgenie", "pagerduty", "pbul", "plivo",
         "prowl", "psafer", "psafers", "push", "pushme", "pushy", "revolt", "schan", "serwersms", "seven",
         "signalgrid", "signl4", "sinch", "slack", "smsc", "spugpush", "spush", "squadcast", "telnyx",
-        "threema", "twist", "viber", "voipms", "vonage", "webex", "wecombot", "wxpusher", "wxteams", "youlmk", "zoom",
+        "threema", "twist", "viber", "voipms", "vonage", "webex", "wecombot", "wxpusher", "wxteams", "youlmk",
+        "zoom",
     }
 )  # fmt: skip
 """Schemes whose messages go to one provider's own hosts."""
