@@ -14,7 +14,7 @@ import pytest
 from nightbell.adapters.channels.apprise.channel import AppriseChannel, reference
 from nightbell.adapters.channels.apprise.child import result_of
 from nightbell.adapters.channels.apprise.frames import Result
-from nightbell.adapters.channels.apprise.process import ChildProcess
+from nightbell.adapters.channels.apprise.process import ChildGoneError, ChildProcess
 from nightbell.adapters.channels.apprise.settings import AppriseSettings
 from nightbell.tell.message import Message
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
@@ -167,6 +167,25 @@ async def test_closing_ends_the_child_though_a_message_hangs(machine: HookServer
     assert isinstance(await sending, Unavailable)
     assert not child.alive
     assert not (Path("/proc") / str(child.pid)).exists()
+
+
+async def test_a_child_whose_input_ends_is_gone_at_once_though_a_message_hangs(machine: HookServer) -> None:
+    machine.fault = Fault.HANGS_AT_ONCE
+    child = await ChildProcess.started(SETTINGS)
+    await child.ready()
+    address = f"json://127.0.0.1:{machine.port}/"
+    asking = asyncio.create_task(child.ask(address, "title", "body", urgent=True))
+    await Tail(machine).reached()
+
+    assert child._process.stdin is not None
+    child._process.stdin.close()
+    async with asyncio.timeout(PATIENCE_S):
+        ended = await child._process.wait()
+    await child.end()
+
+    with pytest.raises(ChildGoneError):
+        await asking
+    assert ended == 0
 
 
 async def test_a_private_machine_is_refused_by_the_child_as_well(machine: HookServer) -> None:

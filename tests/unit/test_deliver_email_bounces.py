@@ -161,6 +161,12 @@ def test_no_mail_does_harm(put_in: list[bytes], at: int, keep: bool) -> None:  #
     assert news is None or news.message == NOTIFICATION
 
 
+def test_letters_within_letters_without_end_say_nothing() -> None:
+    within = b"Content-Type: message/rfc822\r\n\r\n"
+
+    assert bounce_in(bounce(MESSAGE_ID).replace(within, within * 1_900), PROOFS) is None
+
+
 def test_of_a_huge_letter_only_the_beginning_is_read() -> None:
     huge = bounce(MESSAGE_ID).replace(b"I'm sorry", b"sorry " * (BOUNCE_BYTES_MAX // 6))
 
