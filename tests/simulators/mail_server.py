@@ -66,7 +66,8 @@ class MailServer:
         """What it says when it says no."""
         self.connections = 0
         self.goodbyes = 0
-        self.stumbles = 0
+        self.once = False
+        """Whether a fault at the next word is over with it."""
         self.letters_max = letters_max
         """After so many letters in one connection it says 421."""
         self.letters: list[Letter] = []
@@ -165,7 +166,8 @@ class _Talk:
     async def _stumble(self) -> None:
         """Before anything is said: as at the greeting, so at every command of a line that is used again."""
         fault = self._server.fault
-        self._server.stumbles += fault in (Fault.HANGS_AT_ONCE, Fault.BREAKS_AT_ONCE, Fault.DRIPS)
+        if self._server.once:
+            self._server.fault = Fault.NONE
         if fault is Fault.HANGS_AT_ONCE:
             await asyncio.Event().wait()
         if fault is Fault.BREAKS_AT_ONCE:
