@@ -196,6 +196,7 @@ async def test_a_private_machine_is_refused_by_the_child_as_well(machine: HookSe
     await tail.channel.close()
 
     assert isinstance(refused, Refused)
+    assert refused.lost
     assert result is Result.FORBIDDEN
     assert machine.connections == 0
 

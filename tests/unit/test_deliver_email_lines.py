@@ -228,6 +228,14 @@ async def test_only_a_dead_mailbox_is_lost(post: Post, no: str, lost: bool) -> N
     assert "ben" not in outcome.reason
 
 
+async def test_what_is_no_address_is_lost_without_asking_anybody(post: Post) -> None:
+    outcome = await post.send(address="nonsense")
+
+    assert isinstance(outcome, Refused)
+    assert outcome.lost
+    assert post.server.connections == 0
+
+
 async def test_a_no_to_the_letter_itself_is_not_a_dead_mailbox(post: Post) -> None:
     post.server.fault = Fault.NO_AT_THE_END
 

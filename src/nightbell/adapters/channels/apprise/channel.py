@@ -65,7 +65,7 @@ class AppriseChannel:
         words = catalogue()
         settings = self._settings
         if not is_address(address, private_allowed=settings.private_allowed):
-            return Refused(words.say("deliver.apprise_bad_address"))
+            return Refused(words.say("deliver.apprise_bad_address"), lost=True)
         if self._under_way >= settings.waiting_max:
             return Unavailable(words.say("deliver.apprise_busy"))
         number = words.say("deliver.apprise_number", number=reference(idempotency_key))
@@ -186,6 +186,6 @@ def _outcome(result: Result) -> Outcome:
         case Result.REFUSED:
             return Refused(words.say("deliver.apprise_refused"))
         case Result.BAD_ADDRESS | Result.FORBIDDEN:
-            return Refused(words.say("deliver.apprise_bad_address"))
+            return Refused(words.say("deliver.apprise_bad_address"), lost=True)
         case Result.FAILED | Result.MISSING | Result.READY:
             return Unavailable(words.say("deliver.apprise_failed"))

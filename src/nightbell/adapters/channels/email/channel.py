@@ -71,7 +71,7 @@ class EmailChannel:
         """Send one letter."""
         words = catalogue()
         if not is_address(address):
-            return Refused(words.say("deliver.email_bad_address"))
+            return Refused(words.say("deliver.email_bad_address"), lost=True)
         begun = False
         try:
             async with asyncio.timeout(self._settings.whole_ms / 1000), self._slots:
