@@ -18,7 +18,7 @@ from nightbell.tell.message import Message
 from nightbell.tell.outcome import REASON_LENGTH_MAX, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import ManualClock
-from tests.contracts import callbacks_twilio, providers_push, providers_pushover
+from tests.contracts import callbacks_twilio, providers_apprise, providers_push, providers_pushover
 from tests.simulators.cast import NOW_MS
 from tests.simulators.faults import Fault
 from tests.simulators.hook_server import HookServer
@@ -167,6 +167,7 @@ PROVIDERS: Final[dict[str, Callable[[], Awaitable[Provider]]]] = {
     "voice": partial(twilio, "voice"),
     **providers_pushover.PROVIDERS,
     **providers_push.PROVIDERS,
+    **providers_apprise.PROVIDERS,
 }
 
 

@@ -115,6 +115,14 @@ BOUNDED: Final = {
         "as many letters as there are threads, by a semaphore; before it one channel's sends at once",
         "test_a_channel_that_hangs_is_broken_off",
     ),
+    "adapters/channels/email/bounces.py ThreadPoolExecutor": Bounded(
+        "one look at the mailbox, and the next when that has ended or was cut; the doctor's own beside it",
+        "test_a_mailbox_in_trouble_is_tried_again_and_costs_no_thread",
+    ),
+    "adapters/channels/apprise/child.py ThreadPoolExecutor": Bounded(
+        "the channel hands over as many messages at once as the child has threads, by a semaphore",
+        "test_more_than_may_wait_is_told_to_come_again",
+    ),
 }
 
 TESTS_OWN: Final = ("adapters/stores/memory/",)

@@ -17,6 +17,7 @@ WATCHER = "The watcher shares no fate"
 ONLY_APP = "Only app imports adapters"
 ONLY_SERVICES = "Only services do I/O"
 SETTINGS = "Settings are read in one place"
+APPRISE = "Apprise lives in a process of its own"
 ADAPTERS = "Adapters do not know each other"
 
 
@@ -50,6 +51,7 @@ BREAKS = {
     ONLY_APP: ("cli/planted.py", "import nightbell.adapters.files\n"),
     ONLY_SERVICES: ("evaluate/planted.py", "import asyncio\n"),
     SETTINGS: ("publish/planted.py", "import pydantic_settings\n"),
+    APPRISE: ("adapters/channels/planted.py", "import apprise\n"),
     ADAPTERS: ("adapters/channels/planted.py", "import nightbell.adapters.stores.sqlite\n"),
 }
 

@@ -15,6 +15,7 @@ from nightbell.deliver.outbox import (
 )
 from nightbell.deliver.ports import Contact, ContactWay
 from nightbell.deliver.record import APP, EMAIL, WEBHOOK, Batch, Delivery, DeliveryState
+from nightbell.tell.channel import Checklist, Proof
 from nightbell.words.catalogue import catalogue
 from tests.simulators.cast import NOW_MS, alarm_view, effects, entry, ring
 

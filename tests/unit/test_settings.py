@@ -175,3 +175,30 @@ def test_numbers_are_never_offered_where_the_public_could_reach_them(tmp_path: P
 @pytest.mark.parametrize("address", ["", "127.0.0.1:9377", "localhost:9377", "[::1]:0", "192.168.1.5:9377"])
 def test_numbers_are_offered_near_by_or_nowhere(tmp_path: Path, address: str) -> None:
     assert load(tmp_path, {"NIGHTBELL_METRICS_LISTEN": address}).metrics_listen == address
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ('host = "imap.example.org"', "user"),
+        ('host = "imap.example.org"\nuser = "bell"\ntls = false', "tls"),
+        ('host = "127.0.0.1"\nuser = "bell"\ntls = false\nport = 143', ""),
+        ('host = "imap.example.org"\nuser = "bell"\npassword = "pässword"', "password"),
+        ('host = "imap.example.org"\nuser = "bell"\npassword = "a\\r\\nb"', "password"),
+        ('host = "imap.example.org"\nuser = "bell"\nfolder = "Größe"', "folder"),
+        ("", ""),
+    ],
+)
+def test_a_mailbox_for_bounces_is_whole_and_its_password_does_not_travel_in_the_open(
+    tmp_path: Path, table: str, word: str
+) -> None:
+    write(tmp_path, f"[bounces]\n{table}\n")
+
+    try:
+        load(tmp_path, {})
+        said = ""
+    except SettingsError as error:
+        said = str(error)
+
+    assert word in said
+    assert bool(said) is bool(word)

@@ -1,10 +1,14 @@
 """The registry of channels: one line for each. One without its settings is left out, and the app says so."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from nightbell.adapters.channels.apprise import address as apprise
+from nightbell.adapters.channels.apprise.channel import AppriseChannel
+from nightbell.adapters.channels.apprise.settings import AppriseSettings
 from nightbell.adapters.channels.email.channel import EmailChannel
-from nightbell.adapters.channels.email.settings import EmailSettings, Safety
+from nightbell.adapters.channels.email.settings import BouncesSettings, EmailSettings, Safety
 from nightbell.adapters.channels.telegram.updates import Linked
 from nightbell.adapters.channels.twilio.settings import TwilioSettings
 from nightbell.adapters.channels.twilio.sms import SmsChannel
@@ -23,8 +27,23 @@ from nightbell.tell.http import HttpClient
 from nightbell.words.clock import Clock
 
 
-def mail_channel(settings: Settings) -> EmailChannel | None:
-    """E-mail as the operator set it up, or None if they did not."""
+def bounces_settings(settings: Settings) -> BouncesSettings | None:
+    """The mailbox that letters come back to, or None if nobody is to look."""
+    bounces = settings.bounces
+    if not bounces.host:
+        return None
+    return BouncesSettings(
+        host=bounces.host,
+        port=bounces.port,
+        user=bounces.user,
+        password=bounces.password.get_secret_value(),
+        folder=bounces.folder,
+        tls=bounces.tls,
+    )
+
+
+def mail_channel(settings: Settings, proofs: Proofs | None = None) -> EmailChannel | None:
+    """E-mail as the operator set it up, or None; without proofs nobody looks for bounces."""
     smtp = settings.smtp
     if not smtp.host:
         return None
@@ -37,7 +56,9 @@ def mail_channel(settings: Settings) -> EmailChannel | None:
             safety=safety,
             user=smtp.user,
             password=smtp.password.get_secret_value(),
-        )
+        ),
+        proofs=proofs,
+        bounces=bounces_settings(settings),
     )
 
 
@@ -105,11 +126,12 @@ class Channels:
         keys: Path,
         linked: Callable[[Linked], None] = nobody_links,
     ) -> None:
-        private = settings.allow_private_webhooks
+        self._private = private = settings.allow_private_webhooks
         self._http = HttpxClient(HttpLimits(private_allowed=private, plain_allowed=private))
-        self._mail = mail_channel(settings)
+        self._mail = mail_channel(settings, proofs)
         hook = WebhookChannel(self._http, secret_of=secret_of, clock=clock)
         self._push = push_channel(settings, self._http, clock, url=url, keys=keys)
+        self._apprise = AppriseChannel(AppriseSettings(private_allowed=private))
         self._providers: list[HttpxOriginClient] = []
         phone = twilio_settings(settings)
         found: list[Channel | None] = [
@@ -118,6 +140,7 @@ class Channels:
             self._push,
             SmsChannel(self._provider(phone.api_url), phone, clock) if phone and phone.sends_sms else None,
             VoiceChannel(self._provider(phone.api_url), phone) if phone and phone.makes_calls else None,
+            self._apprise if settings.apprise.offered else None,
             *app_channels(
                 settings, http=self._http, provider=self._provider, proofs=proofs, clock=clock, linked=linked
             ),
@@ -132,7 +155,11 @@ class Channels:
     @property
     def fits(self) -> dict[str, Callable[[str], bool]]:
         """What an address of each channel that works looks like."""
-        return {channel.name: FITS[channel.name] for channel in self.all}
+        fits: dict[str, Callable[[str], bool]] = {
+            **FITS,
+            AppriseChannel.name: partial(apprise.is_address, private_allowed=self._private),
+        }
+        return {channel.name: fits[channel.name] for channel in self.all}
 
     @property
     def good_for(self) -> dict[str, Checklist]:
@@ -148,6 +175,7 @@ class Channels:
     async def close(self) -> None:
         """Close what they hold open."""
         await self._http.close()
+        await self._apprise.close()
         for client in self._providers:
             await client.close()
         if self._mail is not None:

@@ -23,7 +23,16 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from nightbell.app.settings_channels import Ntfy, Pushover, Smtp, Telegram, Twilio, WebPush
+from nightbell.app.settings_channels import (
+    Apprise,
+    Bounces,
+    Ntfy,
+    Pushover,
+    Smtp,
+    Telegram,
+    Twilio,
+    WebPush,
+)
 from nightbell.app.settings_kinds import Address, NearAddress, Section, Url, Whole, split_address
 
 PREFIX: Final = "NIGHTBELL_"
@@ -134,6 +143,8 @@ class Settings(BaseSettings):
     ntfy: Ntfy = Field(default_factory=lambda: Ntfy.model_validate({}))
     telegram: Telegram = Field(default_factory=lambda: Telegram.model_validate({}))
     web_push: WebPush = Field(default_factory=lambda: WebPush.model_validate({}))
+    bounces: Bounces = Field(default_factory=lambda: Bounces.model_validate({}))
+    apprise: Apprise = Field(default_factory=lambda: Apprise.model_validate({}))
     lanes: Lanes = Field(default_factory=lambda: Lanes.model_validate({}))
     switches: Switches = Field(default_factory=lambda: Switches.model_validate({}))
 

@@ -65,6 +65,14 @@ def _near(value: str) -> str:
     return value
 
 
+def is_near_host(host: str) -> bool:
+    """Whether a host is this very machine, by its usual name or by number."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 Address = Annotated[str, AfterValidator(_address)]

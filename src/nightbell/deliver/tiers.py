@@ -1,7 +1,7 @@
 """Which of a person's ways are as loud as a step of the ladder asks for. Pure.
 
-Nobody is left out for want of a way: where there is none of a tier, the next quieter one is taken; where there
-is none at all, the next louder one. A call is never made for what climbs no ladder.
+Nobody is left out for want of a way: where there is none of a tier, the next quieter one is taken; where
+there is none at all, the next louder one. A call is never made for what climbs no ladder.
 """
 
 from collections.abc import Mapping, Sequence

@@ -22,15 +22,25 @@ def is_address(address: str) -> bool:
     return len(address) <= ADDRESS_LENGTH_MAX and _ADDRESS.fullmatch(address) is not None
 
 
-def message_id(idempotency_key: str, sender: str) -> str:
-    """The same for every try, so that whoever gets the letter twice can tell."""
-    return f"<{idempotency_key}@{sender.rpartition('@')[2]}>"
+def message_id(idempotency_key: str, sender: str, mark: str = "") -> str:
+    """The same for every try, so that whoever gets it twice can tell; with our mark if there is one."""
+    name = idempotency_key
+    if mark:
+        name = f"{mark}.{idempotency_key.removeprefix(mark.partition('.')[0] + '.')}"
+    return f"<{name}@{sender.rpartition('@')[2]}>"
 
 
 def letter(
-    message: Message, *, to: str, sender: str, sender_name: str, idempotency_key: str, utf8: bool
+    message: Message,
+    *,
+    to: str,
+    sender: str,
+    sender_name: str,
+    idempotency_key: str,
+    utf8: bool,
+    mark: str = "",
 ) -> bytes:
-    """A plain letter. `utf8` is for addresses that ASCII can not write."""
+    """A plain letter. `utf8` is for addresses that ASCII can not write; `mark` is for bounces."""
     mail = EmailMessage(policy=policy.SMTPUTF8 if utf8 else policy.SMTP)
     sender_user, _, sender_domain = sender.rpartition("@")
     mail["From"] = Address(sender_name, sender_user, sender_domain)
@@ -39,7 +49,7 @@ def letter(
     mail["Subject"] = message.subject
     if message.made_ms:
         mail["Date"] = format_datetime(from_ms(message.made_ms))
-    mail["Message-ID"] = message_id(idempotency_key, sender)
+    mail["Message-ID"] = message_id(idempotency_key, sender, mark)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Priority"] = "1" if message.urgent else "3"
     mail.set_content(message.text, charset="utf-8", cte="quoted-printable")

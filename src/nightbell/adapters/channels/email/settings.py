@@ -28,6 +28,10 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
         step_ms: Longest wait for one answer of the server.
         whole_ms: Longest time for one letter, however slowly the server drips.
         letters_at_once: How many are sent at the same time, each in a thread.
+        letters_per_line_max: How many letters one connection carries; servers end those that carry too many
+            (Exim's `smtp_accept_max_per_connection` is 1,000, Microsoft's limit is 20 to 30).
+        line_idle_ms_max: How long a connection is kept without a letter: shorter than any server's or
+            router's patience, long enough for a burst.
     """
 
     host: str
@@ -41,7 +45,43 @@ class EmailSettings(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: int = 10_000
     whole_ms: int = 25_000
     letters_at_once: int = 8
+    letters_per_line_max: int = 20
+    line_idle_ms_max: int = 4_000
 
     def __repr__(self) -> str:
         """Without the password."""
         return f"EmailSettings(host={self.host!r}, port={self.port}, safety={self.safety})"
+
+
+class BouncesSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The mailbox of our own sender, where letters come back to.
+
+    Attributes:
+        host: Name of the IMAP server.
+        port: 993 for TLS, 143 without.
+        user: Whom to sign in as.
+        password: Its password.
+        folder: Which folder bounces lie in.
+        tls: TLS from the first byte; without only for a server on this very machine.
+        ca_file: Certificates to trust beside the system's; empty for none.
+        every_ms: How often it is looked into.
+        step_ms: Longest wait for one answer of the server.
+        whole_ms: Longest time for one look, however slowly the server drips.
+        letters_max: How many letters are read at one look.
+    """
+
+    host: str
+    port: int = 993
+    user: str
+    password: str
+    folder: str = "INBOX"
+    tls: bool = True
+    ca_file: str = ""
+    every_ms: int = 60_000
+    step_ms: int = 10_000
+    whole_ms: int = 45_000
+    letters_max: int = 100
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"BouncesSettings(host={self.host!r}, port={self.port}, folder={self.folder!r})"
