@@ -42,6 +42,13 @@ def a_row_that_never_was(_whole: bytes, _page: int, chance: random.Random) -> by
     return (head + (PAGE - len(cell)).to_bytes(2)).ljust(PAGE - len(cell), b"\0") + cell
 
 
+def a_text(_whole: bytes, _page: int, _chance: random.Random) -> bytes:
+    """A page that SQLite likes, whose one row holds a text that is none."""
+    cell = bytes([5, 3, 3, 0, 17, 0xC3, 0x28])
+    head = bytes([LEAF]) + b"\0\0" + (1).to_bytes(2) + (PAGE - len(cell)).to_bytes(2) + b"\0"
+    return (head + (PAGE - len(cell)).to_bytes(2)).ljust(PAGE - len(cell), b"\0") + cell
+
+
 def no_rows(_whole: bytes, _page: int, _chance: random.Random) -> bytes:
     """A page that SQLite likes, without a row."""
     return (bytes([LEAF]) + b"\0\0" + b"\0\0" + (0).to_bytes(2) + b"\0").ljust(PAGE, b"\0")
@@ -74,7 +81,7 @@ def kept_of(folder: Path) -> set[int]:
 
 
 @pytest.mark.parametrize(
-    "garbage", [noise, noise_behind_the_head, a_row_that_never_was, no_rows, another_page]
+    "garbage", [noise, noise_behind_the_head, a_row_that_never_was, a_text, no_rows, another_page]
 )
 def test_damage_to_one_page_costs_only_what_needs_it(tmp_path: Path, garbage: Garbage) -> None:
     first = tmp_path / "first"

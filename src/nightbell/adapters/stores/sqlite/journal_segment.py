@@ -125,6 +125,7 @@ def connect(path: Path, *, create: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{path.as_posix()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = bytes  # there is no text in it: what says so is garbage, and not to be decoded
     try:
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("PRAGMA synchronous = FULL")
