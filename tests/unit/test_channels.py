@@ -35,7 +35,7 @@ async def test_a_way_out_is_there_when_it_is_set_up_and_else_left_out(
 ) -> None:
     channels = await opened(tmp_path, content)
 
-    assert {channel.name for channel in channels.all} == names
+    assert {channel.name for channel in channels.all} == {"apprise", *names}
     await channels.close()
 
 

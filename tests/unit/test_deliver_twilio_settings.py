@@ -61,7 +61,7 @@ async def test_what_is_set_up_is_offered(tmp_path: Path, text: str, names: set[s
     channels = chosen(tmp_path, text)
     await channels.close()
 
-    assert {channel.name for channel in channels.all} == names
+    assert {channel.name for channel in channels.all} == {"apprise", *names}
     for channel in channels.all:
         if channel.name == "sms":
             assert channel.checklist.at_most_per_s == (100 if "per_s" in text else 1)
