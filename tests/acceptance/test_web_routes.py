@@ -106,6 +106,7 @@ ROUTES: Final = {
     ("GET", "/v1/people/{person_id}/readings"): Try("sharer", graph=True),
     ("POST", "/v1/people/{person_id}/snooze"): Try("sharer", {"family": "high", "minutes": 30}),
     ("POST", "/v1/sensor"): Try("mine", {"warm_up_minutes": 30}),
+    ("POST", "/v1/channels/{name}"): Try("other"),
     ("GET", "/v1/ways"): Try("mine"),
     ("PUT", "/v1/ways"): Try("mine", {"channel": "sms", "address": "+351912345678"}),
     ("DELETE", "/v1/ways"): Try("mine", {"channel": "sms", "address": "+351912345678"}),

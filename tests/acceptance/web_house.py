@@ -34,6 +34,8 @@ from nightbell.adapters.stores.memory.ledger import MemoryLedger
 from nightbell.alarm.effects import AlarmView, Effects
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
+from nightbell.app.channel_addresses import FITS as EVERY_FITS
+from nightbell.app.voices import ProviderVoices
 from nightbell.app.wiring import (
     AccountContacts,
     AccountFacts,
@@ -42,6 +44,7 @@ from nightbell.app.wiring import (
     WatchedSharers,
     clock_facts,
 )
+from nightbell.deliver.afterwards import Voices
 from nightbell.deliver.hub import Hub
 from nightbell.deliver.service import Deliver
 from nightbell.follow.access import Access
@@ -152,12 +155,17 @@ class WebHouse:
         self.later = Later()
         self.evaluation = Evaluation(self.later, NoCheckpoints())
         self.way_store = MemoryWayStore()
-        self.ways = Ways(self.way_store, self.accounts, dict(FITS))
+        theirs = {
+            channel.name: EVERY_FITS[channel.name] for channel in channels if channel.name in EVERY_FITS
+        }
+        self.ways = Ways(self.way_store, self.accounts, {**FITS, **theirs})
         contacts = AccountContacts(self.accounts, self.ways, self.follows, self.publish)
         watched = WatchedSharers(self.accounts, self.follows, self.access, self.history, self.evaluation)
         self.hub = Hub(
             access=self.access, watched=watched, contacts=contacts, build="test", boot_ms=clock.now_ms()
         )
+        self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
+        voices = ProviderVoices(self.answers, self.evaluation, clock)
         self.deliver = Deliver(
             ledger=MemoryLedger(),
             hub=self.hub,
@@ -165,9 +173,9 @@ class WebHouse:
             channels=channels,
             clock=clock,
             way_news=self.ways,
+            voices=Voices(voices.answered, voices.passed_on),
         )
         self.later.deliver = self.deliver
-        self.answers = Answers(self.journal, self.evaluation, self.access, self.follows)
         self.place = Place(public_url=public_url, tls=tls, channels=dict(GOOD_FOR), push_key=push_key)
         self.app = self._app()
 
@@ -206,6 +214,7 @@ class WebHouse:
                 words=words,
                 place=self.place,
                 webhook_secret=lambda person: f"nbs_{person}",
+                callback=self.deliver.afterwards.callback,
             )
         )
 

@@ -1,7 +1,7 @@
 """The channel: one way to reach a person. Adapters implement it; the contract suite holds them to it."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -39,6 +39,15 @@ class Checklist(msgspec.Struct, frozen=True):
     promise: str
     at_most_per_s: float = 0
     tier: Tier = Tier.NUDGE
+
+
+@runtime_checkable
+class Proves(Protocol):
+    """A channel that can try its credentials without telling anybody anything."""
+
+    async def prove(self) -> str:
+        """What is wrong and what to do, in one sentence or two; empty if all is well."""
+        ...
 
 
 class Channel(Protocol):

@@ -14,7 +14,7 @@ import msgspec
 from nightbell.adapters.machine.disk import Disk, measure_disk, size_bytes
 from nightbell.adapters.machine.system import Limits, clock_synced, measure_limits, moment
 from nightbell.app.control_words import Health
-from nightbell.app.doctor import checks
+from nightbell.app.doctor import checks, ways_out
 from nightbell.app.doctor.checks import Certificate, PortState, SecretFile
 from nightbell.app.doctor.finding import Finding, Report, report_of
 from nightbell.app.settings import (
@@ -72,6 +72,8 @@ def examine(folder: Path, health: Health | None, words: Catalogue, *, sharers: i
         checks.clock_year(words, last),
         *_of_limits(limits, house, words),
         *_of_doors(settings, health, _watcher(folder), int(last.wall_ms), words),
+        ways_out.reach(words, settings.public_url),
+        *ways_out.channels(words, folder, settings),
         checks.platform(words, health),
         checks.switches(words, _off(settings, health)),
         checks.watcher(words, _watcher(folder), now_ms=int(last.wall_ms)),
