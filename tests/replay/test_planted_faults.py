@@ -106,9 +106,9 @@ FAULTS: Final = (
     ),
     Fault(
         "silence is told a tick late",
-        "silence.py",
-        'rows = np.flatnonzero(columns.follows.used("due_ms") <= at_ms)',
-        'rows = np.flatnonzero(columns.follows.used("due_ms") < at_ms)',
+        "deadlines.py",
+        "come = some <= at_ms",
+        "come = some < at_ms",
     ),
     Fault("a low that goes silent ends", "silence.py", "held | SILENT", "held & ~np.uint16(0b1110) | SILENT"),
     Fault("our own outage is their silence", "silence.py", "    columns.door_open_ms = at_ms\n", ""),

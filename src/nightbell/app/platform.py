@@ -7,7 +7,7 @@ that was seen to answer is "the door is open" journaled.
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -59,6 +59,7 @@ from nightbell.app.wiring import (
     clock_facts,
     known_facts,
     lane_limits,
+    remembered,
     taking_over_accounts,
 )
 from nightbell.deliver.afterwards import DEAF
@@ -69,7 +70,6 @@ from nightbell.follow.access import Access
 from nightbell.follow.service import Follows
 from nightbell.history.service import History
 from nightbell.journal.facts import DoorOpened
-from nightbell.journal.group import Group
 from nightbell.journal.recovery import recovery_sentences
 from nightbell.journal.service import Journal
 from nightbell.load.gate import Load
@@ -235,7 +235,7 @@ class Platform:
         folded_upto = await self.evaluation.load(written_seq=told.upto_seq)
         replay_after = await self.history.start()
         await self.journal.start(seen_seq=max(folded_upto, told.upto_seq, self.history.seen_seq()))
-        self.history.restore(self._remembered(self.journal.replay(replay_after, facts=False)))
+        self.history.restore(remembered(self.journal.replay(replay_after, facts=False), self.publish))
         with taking_over_accounts():
             await self.follows.start()
         self.accounts.subscribe(self._person_changed)
@@ -376,12 +376,6 @@ class Platform:
             failing=self.failing,
             build=metadata.version("nightbell"),
         )
-
-    def _remembered(self, groups: Iterator[Group]) -> Iterator[Group]:
-        """Let publishing remember what the journal holds, on the way to history."""
-        for group in groups:
-            self.publish.remember(group)
-            yield group
 
     async def _mark_open(self, now_ms: int) -> None:
         await self.journal.append_fact(DoorOpened(now_ms))

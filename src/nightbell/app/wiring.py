@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from nightbell.account.identity import Identity
 from nightbell.account.service import Accounts
@@ -27,11 +29,12 @@ from nightbell.follow.service import Follows
 from nightbell.follow.standing import Ended, Standing, standing
 from nightbell.history.service import History
 from nightbell.journal.facts import AnyFact, ClockLearned, FollowEnded, FollowSet, SharerAdded
+from nightbell.journal.group import Group
 from nightbell.journal.lanes import LaneLimit, LaneLimits
 from nightbell.journal.service import Journal
 from nightbell.load.gate import Work
 from nightbell.publish.clock import ClockChange
-from nightbell.publish.reading import READING_DTYPE, Reading
+from nightbell.publish.reading import READING_DTYPE, Reading, joined
 from nightbell.publish.service import Publish
 from nightbell.words.catalogue import catalogue
 from nightbell.words.errors import ErrorCode, PlatformError
@@ -97,6 +100,26 @@ def known_facts(accounts: Accounts, follows: Follows) -> Iterator[AnyFact]:
         said = standing(follow, person.zone if person else "UTC", by="", at_ms=follow.since_ms)
         if isinstance(said, Standing):
             yield FollowSet(**msgspec.structs.asdict(said))
+
+
+REMEMBERED_AT_ONCE: Final = 4_096
+"""Readings that publishing takes in at once at a start: group by group it takes longer than to read them."""
+
+
+def remembered(groups: Iterator[Group], publish: Publish) -> Iterator[Group]:
+    """Let publishing remember what the journal holds, on the way to history."""
+    some: list[NDArray[np.void]] = []
+    count = 0
+    for group in groups:
+        if len(group.readings):
+            some.append(group.readings)
+            count += len(group.readings)
+        if count >= REMEMBERED_AT_ONCE:
+            publish.remember(group._replace(readings=joined(some)))
+            some, count = [], 0
+        yield group
+    if some:
+        publish.remember(Group(0, 0, (), joined(some), 0))
 
 
 def clock_facts(journal: Journal) -> Callable[[ClockChange], asyncio.Future[int]]:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from nightbell.evaluate import deadlines
 from nightbell.evaluate.rules import RING_LENGTH
 from nightbell.follow.limits import Bounds
 from nightbell.words.clock import NEVER_MS
@@ -60,6 +61,7 @@ class Columns:
         self.follows = Table(FOLLOW_COLUMNS)
         self.bounds = np.zeros((16, len(BOUNDS_FIELDS)), np.int64)
         self._bounds_rows: dict[Bounds, int] = {}
+        self.deadlines = deadlines.Bounds()
         self.door_open_ms = NO_MS
         self.last_tick_ms = NO_MS
 
@@ -78,6 +80,11 @@ class Columns:
             self.bounds[row] = msgspec.structs.astuple(bounds)
             self._bounds_rows[bounds] = row
         return row
+
+    def set_due(self, rows: NDArray[np.intp] | NDArray[np.int32], due_ms: NDArray[np.int64]) -> None:
+        """Set when silence begins for some follows, if nothing comes."""
+        self.follows["due_ms"][rows] = due_ms
+        self.deadlines.lower(rows, due_ms)
 
     def follows_of(self, sharer: int) -> list[int]:
         """The rows of a sharer's follows that may be told, in no special order."""

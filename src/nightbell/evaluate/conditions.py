@@ -239,7 +239,7 @@ def _judge_silence(
     due_ms = np.maximum(base_ms, columns.door_open_ms) + after_ms
     goes_on = held.holds(Condition.NO_READINGS) & (received_ms >= live_ms + after_ms)
     held.set(Condition.NO_READINGS, goes_on, held.marked(Condition.NO_READINGS))
-    columns.follows["due_ms"][rows] = np.where(goes_on, NEVER_MS, due_ms)
+    columns.set_due(rows, np.where(goes_on, NEVER_MS, due_ms))
 
 
 def transitions(

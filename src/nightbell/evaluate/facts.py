@@ -125,7 +125,7 @@ def _set_follow(columns: Columns, fact: FollowSet, cause: int) -> Folded:
     follows["mark"][row] = 0 if is_new else int(follows["mark"][row]) & kept
     due = int(due_ms(columns, np.array([row]))[0])
     silent = before & int(SILENT) != 0 and fact.at_ms >= due
-    follows["due_ms"][row] = NEVER_MS if silent else due
+    columns.set_due(np.array([row]), np.array([NEVER_MS if silent else due]))
     return _changed(columns, row, before, now | (int(SILENT) if silent else 0), fact.at_ms, cause)
 
 
@@ -189,7 +189,7 @@ def _start_sensor(columns: Columns, fact: SensorStarted, cause: int) -> Folded:
     over = (held & SILENT != 0) & (fact.at_ms < due)
     now = np.where(over, held & ~SILENT, held)
     columns.follows["held"][rows] = now
-    columns.follows["due_ms"][rows] = np.where(now & SILENT != 0, NEVER_MS, due)
+    columns.set_due(rows, np.where(now & SILENT != 0, NEVER_MS, due))
     return transitions(
         held[over],
         now[over],

@@ -105,6 +105,7 @@ class Fold:
         columns.sharers.restore(dump.counts[0], some)
         columns.rings.restore(dump.counts[0], some)
         columns.follows.restore(dump.counts[1], some)
+        columns.deadlines.renew(columns.follows.used("due_ms"))
         for bounds in dump.bounds:
             columns.intern(bounds)
         columns.door_open_ms, columns.last_tick_ms = dump.door_open_ms, dump.last_tick_ms

@@ -21,7 +21,7 @@ def sweep(columns: Columns, at_ms: int, cause: int) -> Folded:
     if at_ms < columns.last_tick_ms - CLOCK_BACK_MS_MIN:
         set_back(columns, at_ms)
     columns.last_tick_ms = at_ms
-    rows = np.flatnonzero(columns.follows.used("due_ms") <= at_ms)
+    rows = columns.deadlines.passed(columns.follows.used("due_ms"), at_ms)
     if not len(rows):
         return nothing()
     held = columns.follows["held"][rows]
@@ -67,7 +67,7 @@ def due_ms(columns: Columns, rows: NDArray[np.intp] | NDArray[np.int32]) -> NDAr
 def reckon(columns: Columns, rows: NDArray[np.intp]) -> None:
     """Set the deadline anew for follows that are not silent."""
     waiting = rows[columns.follows["held"][rows] & SILENT == 0]
-    columns.follows["due_ms"][waiting] = due_ms(columns, waiting)
+    columns.set_due(waiting, due_ms(columns, waiting))
 
 
 def open_door(columns: Columns, at_ms: int) -> None:
