@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backlog, day, foresight, letters, running, still, streams
+from benchmarks import backlog, day, foresight, ladders, letters, running, still, streams
 from benchmarks.figures import Counts, Figure, Standing, row
 from benchmarks.machine import Machine, machine
 from benchmarks.processes import BUILD
@@ -35,6 +35,7 @@ MEASURES: Final[dict[str, Callable[[Size, Say], Measured]]] = {
     "history": still.history,
     "day": day.history_day,
     "letters": letters.letters,
+    "ladders": ladders.ladders,
     "low_soon": foresight.low_soon,
     "oracle": foresight.oracle,
 }

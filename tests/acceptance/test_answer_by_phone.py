@@ -14,7 +14,7 @@ from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.tell.callback import BODY_BYTES_MAX, Callback
 from nightbell.words.clock import ManualClock
 from tests.acceptance.web_house import People, WebHouse, open_web_house
-from tests.contracts.callbacks_twilio import settings
+from tests.contracts.callbacks_twilio import PUBLIC, settings
 from tests.simulators.cast import NOW_MS
 from tests.simulators.twilio_server import TwilioServer
 
@@ -37,7 +37,7 @@ async def twilio() -> AsyncIterator[TwilioServer]:
 async def house(twilio: TwilioServer) -> AsyncIterator[WebHouse]:
     http = HttpxOriginClient(twilio.origin, HttpLimits())
     voice = VoiceChannel(http, settings(twilio.origin))
-    async with open_web_house(ManualClock(NOW_MS), channels=[voice]) as opened:
+    async with open_web_house(ManualClock(NOW_MS), public_url=PUBLIC, channels=[voice]) as opened:
         yield opened
     await http.close()
 
@@ -101,6 +101,7 @@ async def test_two_minutes_without_an_answer_call_whoever_is_on_duty_and_key_1_i
     found = house.evaluation.open_alarm(alarm.id)
     assert found is not None
     assert (found.state, found.answered_by) == (AlarmState.ANSWERED, people.ben.id)
+    await house.ways.tend()
     [way] = [way for way in house.ways.of(people.ben) if way.channel == "voice"]
     assert way.proven_by == "answered"
 

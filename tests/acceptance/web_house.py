@@ -334,10 +334,15 @@ class WebHouse:
 
 @contextlib.asynccontextmanager
 async def open_web_house(
-    clock: Clock, *, tls: bool = False, channels: Sequence[Channel] = (), push_key: str = ""
+    clock: Clock,
+    *,
+    tls: bool = False,
+    public_url: str = "http://bell.test",
+    channels: Sequence[Channel] = (),
+    push_key: str = "",
 ) -> AsyncIterator[WebHouse]:
     """A started house, closed afterwards."""
-    house = WebHouse(clock, tls=tls, channels=channels, push_key=push_key)
+    house = WebHouse(clock, tls=tls, public_url=public_url, channels=channels, push_key=push_key)
     await house.start()
     try:
         yield house

@@ -263,8 +263,12 @@ async def test_what_a_provider_took_is_known_after_a_restart_while_the_alarm_is_
 
     (found,) = await ledger.handed_over(after_ms=NOW_MS - 1, limit=10)
     later = await ledger.handed_over(after_ms=NOW_MS, limit=10)
+    await ledger.write(Batch(receipts=(Receipt(ring().id, EMAIL, ReceiptState.SEEN, "ben", NOW_MS),)))
+    (seen,) = await ledger.handed_over(after_ms=NOW_MS - 1, limit=10)
     await ledger.write(Batch(alarms=(alarm_view(state=AlarmState.RESOLVED, version=9),)))
 
+    assert seen.ended
     assert (found.notification, found.channel, found.provider_id) == (ring(), EMAIL, "provider's own id")
+    assert not found.ended
     assert later == []
     assert await ledger.handed_over(after_ms=0, limit=10) == []

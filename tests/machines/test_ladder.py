@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from nightbell.alarm.effects import AlarmState, EntryKind
 from nightbell.alarm.fold import AlarmFold
+from nightbell.alarm.part import urgency
 from nightbell.follow.ladder import DEFAULT, Ladder, Rung, Watch, Whom
 from nightbell.journal.facts import Answered, AnswerUndone, PassedOn, Snoozed, WatchSet
 from nightbell.words.clock import NEVER_MS
@@ -203,6 +204,53 @@ def test_greater_urgency_begins_the_ladder_though_somebody_has_the_lesser(scene:
     scene.pass_minutes(1)
 
     assert scene.climbed(since_ms) == [("1:00", "ben", "insist")]
+
+
+def test_the_end_of_an_older_answer_leaves_a_ladder_that_climbs_as_it_is(scene: Scene) -> None:
+    scene.reading(66)
+    scene.pass_minutes(10)
+    answer(scene)
+    scene.pass_minutes(10)
+    scene.reading(50)
+    since_ms = scene.now_ms
+
+    scene.pass_minutes(6)
+
+    assert [time for time, _, _ in scene.climbed(since_ms)] == ["1:00", "2:00", "4:00", "6:00", "6:00"]
+
+
+def test_call_the_next_one_counts_though_somebody_had_the_lesser_alarm(scene: Scene) -> None:
+    scene.reading(66)
+    scene.pass_minutes(10)
+    answer(scene)
+    scene.reading(50)
+    scene.pass_minutes(2.5)
+    scene.forget()
+
+    scene.fact(PassedOn(scene.now_ms, the_alarm(scene), BEN))
+
+    assert [name for _, name, _ in scene.climbed(START_MS)] == ["cleo"]
+
+
+def test_an_answer_to_the_lesser_is_none_to_what_rang_meanwhile(scene: Scene) -> None:
+    scene.reading(50)
+    told_of_low = urgency(Condition.LOW, unseen=False)
+
+    scene.fact(Answered(scene.now_ms, the_alarm(scene), BEN, False, told_of_low))
+    scene.pass_minutes(1)
+
+    assert scene.climbed(START_MS) == [("1:00", "ben", "insist")]
+    scene.fact(Answered(scene.now_ms, the_alarm(scene), BEN, False, urgency(3, unseen=False)))
+    assert scene.fold.book.alarms[0, Condition.URGENT_LOW.family].state is AlarmState.ANSWERED
+
+
+def test_a_ladder_that_cannot_be_climbed_counts_as_the_usual_one(scene: Scene) -> None:
+    watch(scene, ladder=Ladder(0, (), 300_000, 3, 3_600_000))
+    scene.reading(50)
+
+    scene.pass_minutes(1)
+
+    assert scene.climbed(START_MS) == [("1:00", "ben", "insist")]
 
 
 def test_a_machine_that_slept_for_a_week_takes_one_step_at_once_and_the_next_in_its_time(

@@ -5,6 +5,7 @@ take is kept in `wrong`, and fails the test that looks there.
 """
 
 import asyncio
+import contextlib
 import http
 import json
 from collections.abc import Mapping
@@ -124,7 +125,8 @@ class HttpServer:
             if self._stopped or self.fault in (Fault.BREAKS_AT_ONCE, Fault.TAKES_AND_BREAKS):
                 writer.transport.abort()
             writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection is kept."""

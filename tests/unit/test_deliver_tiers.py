@@ -52,8 +52,10 @@ def test_where_there_is_none_the_next_quieter_one_is_taken_or_else_the_next_loud
     assert taken(has, tier) == ways
 
 
-def test_nobody_is_called_at_the_first_ring() -> None:
-    assert taken("sms voice", Tier.NUDGE) == ""
+def test_nobody_is_called_at_the_first_ring_and_whoever_has_nothing_else_gets_a_text() -> None:
+    assert taken("sms voice", Tier.NUDGE) == "sms"
+    assert taken("sms voice", Tier.INSIST) == "sms"
+    assert taken("voice", Tier.NUDGE) == ""
 
 
 def test_what_climbs_no_ladder_takes_all_but_the_loudest() -> None:

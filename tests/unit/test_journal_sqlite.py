@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -383,3 +384,19 @@ def test_the_index_of_the_log_says_how_much_of_it_is_whole_where_no_checkpoint_c
     connection.close()
 
     assert by_index == by_checkpoint > 14
+
+
+def test_a_file_of_an_older_form_is_read_and_not_written_to(tmp_path: Path) -> None:
+    filled(tmp_path, range(1, 10))
+    with closing(sqlite3.connect(tmp_path / TODAY)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    before = (tmp_path / TODAY).read_bytes()
+
+    store, found = open_store(tmp_path)
+    store.append(group(10))
+    kept = [one.seq for one in store.replay(0)]
+    store.close()
+
+    assert found.last_seq == 9
+    assert kept == list(range(1, 11))
+    assert (tmp_path / TODAY).read_bytes() == before

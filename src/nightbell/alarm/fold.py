@@ -22,7 +22,7 @@ from nightbell.evaluate.columns import NO_MS
 from nightbell.evaluate.fold import Fold
 from nightbell.evaluate.rules import CLOCK_BACK_MS_MIN
 from nightbell.evaluate.transition import Folded, group_of, reading_of
-from nightbell.follow.ladder import ORDINARY, Watch
+from nightbell.follow.ladder import DEFAULT, ORDINARY, Watch, faults
 from nightbell.journal.facts import (
     Answered,
     AnswerUndone,
@@ -145,10 +145,15 @@ class AlarmFold:
 
     def _set_watch(self, fact: WatchSet) -> None:
         """Who watches and how it climbs; what is climbing goes on by the new ladder."""
-        if fact.watch == ORDINARY:
+        watch = (
+            fact.watch
+            if not faults(fact.watch.ladder)
+            else msgspec.structs.replace(fact.watch, ladder=DEFAULT)
+        )
+        if watch == ORDINARY:
             self.book.watches.pop(fact.sharer, None)
         else:
-            self.book.watches[fact.sharer] = fact.watch
+            self.book.watches[fact.sharer] = watch
         for alarm in self.book.open_alarms(fact.sharer):
             ladder.change(self.book, alarm, fact.at_ms)
 

@@ -67,8 +67,8 @@ def pause(alarm: Alarm, *, resumes: bool) -> None:
 
 
 def take_up(book: "AlarmBook", alarm: Alarm, *, undone: bool, now_ms: int) -> None:
-    """Nobody has it any more."""
-    if alarm.climb:
+    """Nobody has it any more. A ladder that an answer did not hold, for it grew since, is left as it is."""
+    if alarm.climb and alarm.climb.due_ms == NEVER_MS:
         alarm.climb = climb.taken_up(alarm.climb, undone=undone, now_ms=now_ms)
         book.remind_step(alarm)
 

@@ -6,7 +6,8 @@ from nightbell.alarm.book import AlarmBook, Cause
 from nightbell.alarm.decide import Reason
 from nightbell.alarm.effects import AlarmState, EntryKind
 from nightbell.alarm.lifecycle import AlarmEvent
-from nightbell.journal.facts import Answered, AnswerUndone, PassedOn, Snoozed
+from nightbell.journal.facts import EVERYTHING, Answered, AnswerUndone, PassedOn, Snoozed
+from nightbell.words.clock import NEVER_MS
 from nightbell.words.conditions import Family
 
 
@@ -14,6 +15,8 @@ def answer(book: AlarmBook, alarm: Alarm, fact: Answered, cause: Cause) -> None:
     """Somebody has it, for what rang so far; the sharer only for a short while, once for each urgency."""
     if alarm.state not in {AlarmState.RINGING, AlarmState.ANSWERED}:
         return
+    if EVERYTHING != fact.covers < alarm.rung_most:
+        return  # they answered what it was, not what it is; that goes on ringing
     until_ms = fact.at_ms + ANSWER_MS
     if fact.by_sharer:
         if alarm.rung_most > alarm.sharer_covered:
@@ -44,7 +47,7 @@ def undo(book: AlarmBook, alarm: Alarm, fact: AnswerUndone, cause: Cause) -> Non
 
 def pass_on(book: AlarmBook, alarm: Alarm, fact: PassedOn, cause: Cause) -> None:
     """Whoever was called says: call the next one. Nobody has it, so nothing falls silent."""
-    if alarm.climb and not alarm.answered_by:
+    if alarm.climb and alarm.climb.due_ms < NEVER_MS:
         book.write(alarm.entry(EntryKind.PASSED_ON, fact.at_ms, Reason.SAID_BY_PERSON, person=fact.by))
         ladder.pass_on(book, alarm, cause)
         book.settle(alarm, cause)

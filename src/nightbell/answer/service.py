@@ -6,7 +6,7 @@ from nightbell.alarm.effects import AlarmState, AlarmView
 from nightbell.answer.ports import Alarms, FactLog, KnowsFollows, Sees
 from nightbell.answer.rules import UNDO_GRACE_MS, WARM_UP_MINUTES_MAX, snooze_minutes_max
 from nightbell.follow.follow import Follow, Sight
-from nightbell.journal.facts import Answered, AnswerUndone, PassedOn, SensorStarted, Snoozed
+from nightbell.journal.facts import EVERYTHING, Answered, AnswerUndone, PassedOn, SensorStarted, Snoozed
 from nightbell.words.catalogue import catalogue
 from nightbell.words.conditions import Family
 from nightbell.words.errors import CallerError, ErrorCode
@@ -23,8 +23,13 @@ class Answers:
         self._access = access
         self._follows = follows
 
-    async def take(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:
+    async def take(
+        self, *, alarm: str, identity: Identity, now_ms: int, covers: int = EVERYTHING
+    ) -> AlarmView:
         """Take "I've got it": stops the ringing for everybody, for what rang so far.
+
+        `covers` is the urgency that this person was told of, where they do not see the alarm as it is now: if
+        more has rung since, for whomever, it rings on.
 
         Returns:
             The alarm as it stands afterwards.
@@ -37,7 +42,7 @@ class Answers:
         if view.state is AlarmState.PENDING:
             raise _refused(ErrorCode.CONFLICT, "answer.nothing_rings")
         by_sharer = self._access.is_sharer(identity.person, view.sharer)
-        await self._log.append_fact(Answered(now_ms, alarm, identity.person, by_sharer))
+        await self._log.append_fact(Answered(now_ms, alarm, identity.person, by_sharer, covers))
         return await self._afterwards(view)
 
     async def pass_on(self, *, alarm: str, identity: Identity, now_ms: int) -> AlarmView:

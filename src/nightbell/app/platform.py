@@ -293,6 +293,7 @@ class Platform:
         # refuses now must not keep the bell from ringing: then it counts from memory, and health says why.
         await self._try_to(self._mark_open)
         self.journal.begin()
+        self.deliver.listen()
         self._open = True
         self.admission.start(self._load)
         _log.info("door.opened", port=self.port)

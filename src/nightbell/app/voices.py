@@ -2,6 +2,7 @@
 
 from nightbell.account.identity import FOLLOW, Identity
 from nightbell.account.person import NOT_A_SHARER
+from nightbell.alarm.effects import AlarmState
 from nightbell.alarm.service import Evaluation
 from nightbell.answer.service import Answers
 from nightbell.words.clock import Clock
@@ -18,16 +19,17 @@ class ProviderVoices:
         self._evaluation = evaluation
         self._clock = clock
 
-    async def answered(self, alarm: str, person: str) -> None:
-        """They have it. Said twice it holds no longer than said once.
+    async def answered(self, alarm: str, person: str, covers: int) -> None:
+        """They have it, as far as they were told. Said twice it holds no longer than said once.
 
         Raises:
             CallerError: It is over, or they may see nothing any more.
             PlatformError: It could not be written down; it goes on ringing.
         """
         view = self._evaluation.open_alarm(alarm)
-        if view is None or view.answered_by != person:
-            await self._answers.take(alarm=alarm, identity=_caller(person), now_ms=self._clock.now_ms())
+        if view is None or view.answered_by != person or view.state is not AlarmState.ANSWERED:
+            now_ms = self._clock.now_ms()
+            await self._answers.take(alarm=alarm, identity=_caller(person), now_ms=now_ms, covers=covers)
 
     async def passed_on(self, alarm: str, person: str) -> None:
         """They ask for the next one to be called.

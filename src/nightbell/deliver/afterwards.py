@@ -21,7 +21,7 @@ from nightbell.account.way import ProvenBy
 from nightbell.alarm.effects import AlarmState, Notification
 from nightbell.alarm.part import urgency
 from nightbell.deliver.board import Board, Change
-from nightbell.deliver.outbox import channel_of, key_of, message_id, told_by
+from nightbell.deliver.outbox import RING_STALE_MS, channel_of, is_ring, key_of, message_id, told_by
 from nightbell.deliver.ports import WayNews
 from nightbell.tell.attempt import Receipt, ReceiptState
 from nightbell.tell.callback import (
@@ -50,9 +50,17 @@ ASK_FOR_MS: Final = 3 * 60 * 60_000
 
 ASKS_AT_ONCE: Final = 4
 RETRACTS_AT_ONCE: Final = 32
-RETRACT_TRIES: Final = 3
+RETRACT_TRIES: Final = 9
 RETRACT_AGAIN_S: Final = 0.5
+RETRACT_AGAIN_S_MAX: Final = 30.0
+"""A provider that is away for two minutes must not ring somebody's phone for a quarter of an hour."""
+
+OLD_MS: Final = RING_STALE_MS
+"""An answer to a message older than this counts only if nothing newer was told to that person: a line that
+was down brings old ones."""
+
 LISTEN_AGAIN_S: Final = 5.0
+TAKE_AGAIN_S: Final = 1.0
 NEWS_MAX: Final = 10_000
 """News that wait; a channel that hears more than this at once waits itself."""
 
@@ -119,19 +127,23 @@ class Voices(NamedTuple):
     """What people said through a provider, handed on.
 
     Attributes:
-        answered: A person has an alarm.
+        answered: A person has an alarm, as far as the urgency goes that they were told of.
         passed_on: A person asks for the next one to be called.
     """
 
-    answered: Callable[[str, str], Awaitable[None]]
+    answered: Callable[[str, str, int], Awaitable[None]]
     passed_on: Callable[[str, str], Awaitable[None]]
+
+
+async def _no_answer(_alarm: str, _person: str, _covers: int) -> None:
+    """Nothing hears what people say."""
 
 
 async def _nobody(_alarm: str, _person: str) -> None:
     """Nothing hears what people say."""
 
 
-DEAF: Final = Voices(_nobody, _nobody)
+DEAF: Final = Voices(_no_answer, _nobody)
 """For a house in which no channel brings an answer."""
 
 
@@ -169,6 +181,7 @@ class Afterwards:
         self._out: OrderedDict[tuple[str, str], _Known] = OrderedDict()
         self._of_alarm: dict[str, set[tuple[str, str]]] = {}
         self._slots = asyncio.Semaphore(RETRACTS_AT_ONCE)
+        self._spent: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._news: asyncio.Queue[tuple[str, News]] = asyncio.Queue(maxsize=NEWS_MAX)
         self._retracting: set[asyncio.Task[None]] = set()
 
@@ -185,8 +198,19 @@ class Afterwards:
         if len(self._out) > OUT_MAX:
             self._forget(next(iter(self._out)))
         alarm = self._board.alarm(out.told.alarm)
-        if alarm is not None and alarm.state in _QUIET:
+        if (
+            alarm is not None
+            and alarm.state in _QUIET
+            and out.told.at_ms <= alarm.answered_ms + alarm.resolved_ms
+        ):
             self._silence(out.told.alarm)
+
+    def ended(self, message: str, way: str) -> None:
+        """A message has come to its end: whatever is said of it again says nothing new."""
+        self._forget((message, way))
+        self._spent[message, way] = None
+        if len(self._spent) > OUT_MAX:
+            self._spent.popitem(last=False)
 
     def changed(self, changes: Iterable[Change]) -> None:
         """Alarms changed: what somebody has, or what is over, falls silent."""
@@ -199,6 +223,8 @@ class Afterwards:
         for key in tuple(self._of_alarm.get(alarm, ())):
             out = self._out[key].out
             channel = self._channel(out.way)
+            if not is_ring(out.told):
+                continue  # that it is over, or who has it, is to be read
             self._forget(key)
             if isinstance(channel, Retracts):
                 task = asyncio.create_task(self._retract(channel, out), name=f"retract-{out.way}")
@@ -214,7 +240,8 @@ class Afterwards:
             if isinstance(outcome, Refused) or tried + 1 == RETRACT_TRIES:
                 _log.warning("message.not_retracted", channel=out.way, reason=outcome.reason)
                 return
-            await asyncio.sleep(max(RETRACT_AGAIN_S, outcome.retry_after_ms / 1000))
+            again_s = min(RETRACT_AGAIN_S * 2**tried, RETRACT_AGAIN_S_MAX)
+            await asyncio.sleep(max(again_s, outcome.retry_after_ms / 1000))
 
     def _forget(self, key: tuple[str, str]) -> None:
         known = self._out.pop(key, None)
@@ -252,17 +279,18 @@ class Afterwards:
         way = key_of(name, number)
         out = self._out.get((notification, way))
         told = out.out.told if out is not None else await self._told(notification)
-        if told is None or (out is not None and news.kind in out.kinds):
+        if told is None or (out is not None and news.kind in out.kinds) or (notification, way) in self._spent:
             return
         person, now_ms = told.follower, self._clock.now_ms()
         self._keep(Receipt(told.id, way, _RECEIPTS[news.kind], person, now_ms))
         match news.kind:
-            case NewsKind.ANSWERED if not self._is_overtaken(told):
-                await self._say(self._voices.answered(told.alarm, person))
-            case NewsKind.PASSED_ON if not self._is_overtaken(told):
+            case NewsKind.ANSWERED if not self._is_overtaken(told, now_ms):
+                covers = urgency(told.condition, unseen=told.unseen)
+                await self._say(self._voices.answered(told.alarm, person, covers))
+            case NewsKind.PASSED_ON if not self._is_overtaken(told, now_ms):
                 await self._say(self._voices.passed_on(told.alarm, person))
             case NewsKind.LOST:
-                self._way_news.lost(person, name, number, "", now_ms)
+                self._way_news.lost(person, name, number, out.out.address if out is not None else "", now_ms)
             case _:
                 pass
         proven = _PROVEN.get(news.kind)
@@ -271,7 +299,7 @@ class Afterwards:
         if out is not None:
             out.kinds.add(news.kind)
         if news.kind in _ENDS:
-            self._forget((told.id, way))
+            self.ended(told.id, way)
 
     async def _say(self, saying: Awaitable[None]) -> None:
         try:
@@ -280,12 +308,14 @@ class Afterwards:
             # It is over, or they may see nothing any more: nobody needs an answer.
             _log.info("answer.too_late", code=error.code)
 
-    def _is_overtaken(self, told: Notification) -> bool:
-        """Whether something more urgent was told since, to the same person."""
+    def _is_overtaken(self, told: Notification, now_ms: int) -> bool:
+        """Whether something more urgent was told since to the same person, or this is old and not newest."""
         newest = self._board.newest_told(told.alarm, told.follower)
-        return newest is not None and urgency(newest.condition, unseen=newest.unseen) > urgency(
-            told.condition, unseen=told.unseen
-        )
+        if newest is None:
+            return False
+        if newest.step > told.step and now_ms - told.at_ms > OLD_MS:
+            return True
+        return urgency(newest.condition, unseen=newest.unseen) > urgency(told.condition, unseen=told.unseen)
 
     # ---- loops --------------------------------------------------------------------------------------------
 
@@ -309,12 +339,19 @@ class Afterwards:
     async def _take_news(self) -> None:
         while True:
             name, news = await self._news.get()
-            try:
-                await self.take(name, news)
-            except PlatformError as error:
-                _log.error("news.not_taken", channel=name, kind=news.kind, code=error.code)
-                await asyncio.sleep(1)
-                await self._news.put((name, news))
+            while not await self._taken(name, news):  # noqa: ASYNC110 the disk tells nobody when it has room
+                await asyncio.sleep(TAKE_AGAIN_S)
+
+    async def _taken(self, name: str, news: News) -> bool:
+        """Whether it was taken, or never can be: what could not be written down is taken again."""
+        try:
+            await self.take(name, news)
+        except PlatformError as error:
+            _log.error("news.not_taken", channel=name, kind=news.kind, code=error.code)
+            return False
+        except Exception as error:  # noqa: BLE001 one message we fail on must not stop the answers to others
+            _log.error("news.broken", channel=name, kind=news.kind, error=type(error).__name__)
+        return True
 
     async def _listen(self, name: str, channel: Listens) -> None:
         def heard(news: News) -> None:

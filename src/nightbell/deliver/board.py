@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from nightbell.alarm.effects import AlarmState, AlarmView, Notification, NotificationKind
 from nightbell.deliver.outbox import Standing
+from nightbell.words.tier import Tier
 
 OVER_REMEMBERED_MAX: Final = 20_000
 """How many alarms are remembered after their end, for rings of theirs that are still on their way."""
@@ -29,6 +30,7 @@ class Board:
         self._alarms: dict[str, AlarmView] = {}
         self._by_sharer: dict[int, dict[str, AlarmView]] = {}
         self._newest: dict[str, dict[int, Notification]] = {}
+        self._steps: dict[str, dict[int, dict[int, int]]] = {}
         self._over: OrderedDict[str, AlarmView] = OrderedDict()
 
     def take(self, alarms: Iterable[AlarmView], notifications: Iterable[Notification]) -> list[Change]:
@@ -46,9 +48,14 @@ class Board:
             known = follows.get(told.follow)
             if known is None or told.step > known.step:
                 follows[told.follow] = told
+            steps = self._steps.setdefault(told.alarm, {}).setdefault(told.follow, {})
+            # News that it is over overtakes a ring however loud.
+            loud = told.tier if told.kind in (NotificationKind.RING, NotificationKind.REPEAT) else Tier.CALL
+            steps[loud] = max(told.step, steps.get(loud, told.step))
         for change in changes:
             if change.after.state is AlarmState.RESOLVED:
                 self._newest.pop(change.after.id, None)
+                self._steps.pop(change.after.id, None)
         return changes
 
     def _put(self, alarm: AlarmView) -> None:
@@ -72,8 +79,9 @@ class Board:
 
     def standing(self, told: Notification) -> Standing:
         """What is known about a notification's alarm."""
-        newest = self._newest.get(told.alarm, {}).get(told.follow)
-        return Standing(self.alarm(told.alarm), newest.step if newest is not None else told.step)
+        steps = self._steps.get(told.alarm, {}).get(told.follow, {})
+        as_loud = (step for tier, step in steps.items() if tier >= told.tier)
+        return Standing(self.alarm(told.alarm), max(as_loud, default=told.step))
 
     def open_alarms(self, sharer: int) -> list[AlarmView]:
         """Open alarms of one sharer of which somebody was told, oldest first."""

@@ -45,7 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     Attributes:
         alarm: The alarm as it stands; None if we do not know it (the ledger could not be read).
-        newest_step: The newest step told to this follow in this alarm.
+        newest_step: The newest step told to this follow in this alarm, as loudly or louder.
     """
 
     alarm: AlarmView | None

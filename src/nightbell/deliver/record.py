@@ -113,12 +113,14 @@ class HandedOver(msgspec.Struct, frozen=True):
         channel: By which way.
         provider_id: What the provider calls it.
         at_ms: When the try began.
+        ended: Whether it was seen, or failed: whatever is said of it again says nothing new.
     """
 
     notification: Notification
     channel: str
     provider_id: str
     at_ms: int
+    ended: bool
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -110,12 +110,16 @@ class Deliver:
         self._found = None
         if waiting is not None:
             self._take_up(opened, waiting)
+            await self._remember_handed_over()
         self._spawn(self._write_loop(), "deliver-write")
         self._spawn(self._tend_loop(), "deliver-tend")
-        for name, loop in self.afterwards.loops():
-            self._spawn(loop, name)
         self._sending.start()
         return opened
+
+    def listen(self) -> None:
+        """From now on what providers say is heard. Call it once evaluation knows the open alarms."""
+        for name, loop in self.afterwards.loops():
+            self._spawn(loop, name)
 
     async def close(self) -> None:
         """Finish what is under way, if that is quick, and write it down; the rest waits in the ledger."""
@@ -156,15 +160,22 @@ class Deliver:
         try:
             opened = await self._ledger.open(now_ms)
             waiting = await self._ledger.waiting(limit=WAITING_MAX)
-            await self._remember_handed_over(now_ms)
         except PlatformError as error:
             self._failed(error.sentence)
             return Opened(0, "", (), ()), None
         return opened, waiting
 
-    async def _remember_handed_over(self, now_ms: int) -> None:
+    async def _remember_handed_over(self) -> None:
         """What providers took before a restart: they may still say what became of it, or must fall silent."""
-        for one in await self._ledger.handed_over(after_ms=now_ms - ASK_FOR_MS, limit=OUT_MAX):
+        try:
+            found = await self._ledger.handed_over(after_ms=self._clock.now_ms() - ASK_FOR_MS, limit=OUT_MAX)
+        except PlatformError as error:
+            _log.error("messages.forgotten", code=error.code)
+            return
+        for one in found:
+            if one.ended:
+                self.afterwards.ended(one.notification.id, one.channel)
+                continue
             contact = self._contacts.contact(one.notification.follower)
             way = way_of(contact, one.channel) if contact is not None else None
             address = way.address if way is not None else ""
@@ -354,6 +365,7 @@ class Deliver:
         """Open a ledger that could not be opened at the start."""
         opened = await self._ledger.open(self._clock.now_ms())
         self._take_up(opened, await self._ledger.waiting(limit=WAITING_MAX))
+        await self._remember_handed_over()
 
     def _failed(self, sentence: str) -> None:
         if self._failing != sentence:

@@ -1,7 +1,7 @@
 """Which of a person's ways are as loud as a step of the ladder asks for. Pure.
 
 Nobody is left out for want of a way: where there is none of a tier, the next quieter one is taken; where
-there is none at all, the next louder one. A call is never made for what climbs no ladder.
+there is none at all, the next louder one, and at last a text. A call is made by a step that calls only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,4 +32,4 @@ def of_tier(ways: Sequence[ContactWay], channels: Mapping[str, Checklist], tier:
         found = [way for way in ways if tier_of(way) == wanted]
         if found:
             return found
-    return []
+    return [way for way in ways if not channels[way.channel].may_wake]

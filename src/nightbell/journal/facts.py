@@ -4,10 +4,15 @@ A fact is small, complete in itself, and carries the time at which it became tru
 facts, readings and ticks comes to the same alarms. People appear by their ids only, never by name.
 """
 
+from typing import Final
+
 import msgspec
 
 from nightbell.follow.ladder import Watch
 from nightbell.follow.limits import Bounds, Telling
+
+EVERYTHING: Final = -1
+"""Covers whatever rang so far."""
 
 
 class Fact(msgspec.Struct, frozen=True, tag_field="fact"):
@@ -59,11 +64,13 @@ class Answered(Fact, frozen=True, tag="answered"):
         alarm: Alarm id.
         by: Person id.
         by_sharer: Whether it was the sharer, whose answer delays 5 min at most.
+        covers: The greatest urgency that they were told of; `EVERYTHING` for who sees the alarm as it is.
     """
 
     alarm: str
     by: str
     by_sharer: bool
+    covers: int = EVERYTHING
 
 
 class AnswerUndone(Fact, frozen=True, tag="answer_undone"):

@@ -95,7 +95,13 @@ class MemoryLedger:
         self._assert_open()
         tries = sorted(self._attempts.values(), key=lambda attempt: -attempt.at_ms)
         found = [
-            HandedOver(self._notifications[one.message], one.channel, one.provider_id, one.at_ms)
+            HandedOver(
+                self._notifications[one.message],
+                one.channel,
+                one.provider_id,
+                one.at_ms,
+                any((one.message, one.channel, state) in self._receipts for state in ("seen", "failed")),
+            )
             for one in tries
             if one.result is AttemptResult.SENT and one.at_ms > after_ms
         ]

@@ -261,9 +261,12 @@ class SqliteJournalStore:
                 and not self._is_over(newest, now_ms)
                 and self._next_seq in (newest.first_seq, self._last_seq + 1)
             ):
-                self._connection = segment.connect(newest.path)
-            else:
-                self._begin(now_ms, self._next_seq)
+                connection = segment.connect(newest.path)
+                if segment.is_of_today(connection):
+                    self._connection = connection
+                    return
+                connection.close()
+            self._begin(now_ms, self._next_seq)
 
     @staticmethod
     def _is_over(newest: _File, now_ms: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from nightbell.adapters.stores.sqlite.migrations import NewerFileError, migrate, pending
+from nightbell.adapters.stores.sqlite.migrations import NewerFileError, pending
 from nightbell.journal.group import Group
 from nightbell.journal.packing import HEADER_BYTES, Damaged, decode, facts_left_out
 from nightbell.journal.ports import Fault, StoreFailedError
@@ -240,9 +240,21 @@ def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
     if kind != APPLICATION_ID:
         raise UnreadableError("it is not a file of the journal")
     try:
-        migrate(connection, "journal")
+        pending("journal", _form(connection))
     except NewerFileError as error:
         raise StoreFailedError(Fault.OTHER, str(error), str(path)) from error
+
+
+def _form(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_of_today(connection: sqlite3.Connection) -> bool:
+    """Whether records of today's kinds may be added. A file of an older form is read as it is, and ends.
+
+    It is not brought to today's form: on a full disk that could not be written, and the bell must start.
+    """
+    return not pending("journal", _form(connection))
 
 
 def _extent(connection: sqlite3.Connection) -> tuple[int, int, int]:

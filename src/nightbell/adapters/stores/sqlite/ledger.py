@@ -357,11 +357,11 @@ class SqliteLedger:
 
 
 def _handed_over(row: tuple[object, ...]) -> HandedOver:
-    """A joined row: the notification's columns first, then the way, what the provider calls it, and when."""
+    """A joined row: the notification's columns first, then way, provider's id, when, and whether it ended."""
     split = _NOTIFICATION_COLUMNS
     told = _struct(Notification, row[:split])
-    way, provider_id, at_ms = row[split:]
-    return HandedOver(told, str(way), str(provider_id), int(str(at_ms)))
+    way, provider_id, at_ms, ended = row[split:]
+    return HandedOver(told, str(way), str(provider_id), int(str(at_ms)), bool(ended))
 
 
 def _waiting(row: tuple[object, ...]) -> Waiting:

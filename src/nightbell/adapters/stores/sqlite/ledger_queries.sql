@@ -94,7 +94,10 @@ ORDER BY d.due_ms
 LIMIT ?;
 
 -- name: handed_over
-SELECT n.*, t.channel, t.provider_id, t.at_ms
+SELECT n.*, t.channel, t.provider_id, t.at_ms, EXISTS (
+    SELECT 1 FROM receipt AS r
+    WHERE r.message = n.id AND r.channel = t.channel AND r.state IN ('seen', 'failed')
+)
 FROM alarm AS a
 JOIN notification AS n ON n.alarm = a.id
 JOIN attempt AS t ON t.message = n.id
