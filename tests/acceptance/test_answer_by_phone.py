@@ -101,7 +101,6 @@ async def test_two_minutes_without_an_answer_call_whoever_is_on_duty_and_key_1_i
     found = house.evaluation.open_alarm(alarm.id)
     assert found is not None
     assert (found.state, found.answered_by) == (AlarmState.ANSWERED, people.ben.id)
-    await house.ways.tend()
     [way] = [way for way in house.ways.of(people.ben) if way.channel == "voice"]
     assert way.proven_by == "answered"
 

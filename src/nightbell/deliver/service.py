@@ -61,7 +61,7 @@ class Deliver:
         self._clock = clock
         self._settings = settings or DeliverSettings()
         self.figures = DeliverFigures([APP, *(channel.name for channel in channels)], canary)
-        self._way_news = way_news or Unheard()
+        self._way_news = Unheard() if way_news is None else way_news
         self.afterwards = Afterwards(
             channels=channels,
             board=hub.board,
