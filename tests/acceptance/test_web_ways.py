@@ -208,7 +208,7 @@ async def test_only_channels_that_are_set_up_are_offered_and_the_others_are_name
     offered = {name for name in ("email", "webhook", "sms", "voice", "pushover", "ntfy", "telegram")
                if f'name="channel" value="{name}"' in text.partition("<details")[2]}  # fmt: skip
     assert offered == set(FITS) - {"web_push"}  # a browser gives that one, nobody types it
-    assert "Not set up here: Phone call, Pushover, ntfy, Telegram." in text
+    assert "Not set up here: Phone call, Pushover, ntfy, Telegram, Some other service." in text
 
 
 async def test_a_way_of_a_channel_that_was_taken_down_is_shown_as_off(

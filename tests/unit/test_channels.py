@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from nightbell.app.channel_addresses import FITS
 from nightbell.app.channels import Channels
 from nightbell.app.settings import load
 from nightbell.app.wiring import CallbackProofs
+from nightbell.web.show.ways import HIDDEN, shortened
+from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import ManualClock
 from tests.simulators.cast import NOW_MS
 from tests.simulators.proofs import PROOFS
@@ -53,3 +56,18 @@ def test_a_proof_is_for_one_message_of_one_channel_and_by_our_secret_only() -> N
     assert len(proofs) == 4
     assert all(len(proof) == 32 and int(proof, 16) >= 0 for proof in proofs)
     assert CallbackProofs(b"a" * 32).of("ntfy", "\ud800")
+
+
+def test_every_channel_has_a_name_and_an_address_that_can_be_checked_and_typed() -> None:
+    words = catalogue()
+
+    for name in FITS:
+        assert words.has(f"page.channel_{name}"), name
+        assert words.has(f"page.way_{name}"), name
+        assert name == "web_push" or all(
+            words.has(f"page.way_{part}_{name}") for part in ("add", "field", "help")
+        ), name
+
+
+def test_of_an_apprise_address_no_part_is_shown_but_the_service() -> None:
+    assert shortened("apprise", "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js") == f"discord://{HIDDEN}"

@@ -88,6 +88,7 @@ _FORMS: Final = {
     "ntfy": ("text", "off"),
     "telegram": ("text", "off"),
     "webhook": ("url", "off"),
+    "apprise": ("text", "off"),
 }
 """Channels that are added by typing an address: type and autocomplete of its field."""
 
@@ -103,6 +104,8 @@ def shortened(channel: str, address: str) -> str:
     if channel == "email":
         local, _, host = address.rpartition("@")
         return f"{local[:1]}{HIDDEN}@{host}"
+    if channel == "apprise":  # what stands where others have a host is often a secret
+        return f"{address.partition(':')[0]}://{HIDDEN}"
     if address.startswith("{"):
         return _host_of(_endpoint_of(address))
     if "://" in address:
