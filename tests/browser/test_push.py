@@ -57,6 +57,9 @@ async def house(channel: WebPushChannel) -> AsyncIterator[WebHouse]:
         yield opened
 
 
+PUSH_AGAIN_S: Final = 8.0
+
+
 class Ways:
     """What the platform keeps of this person's addresses, as `/v1/ways` does."""
 
@@ -95,9 +98,11 @@ class Phone:
         self.worker = worker
         self._line = line
         self._registration = registration
+        self._last = ""
 
     async def push(self, text: str) -> None:
         """As the browser does when its push service brings something."""
+        self._last = text
         origin = re.sub(r"(https?://[^/]+).*", r"\1", self.page.url)
         await self._line.send(
             "ServiceWorker.deliverPushMessage",
@@ -117,9 +122,14 @@ class Phone:
 
     async def shows(self, count: int = 1) -> list[dict[str, Any]]:
         """The same, once there are so many."""
-        async with asyncio.timeout(20):
+        begun, looks = asyncio.get_running_loop().time(), 0
+        async with asyncio.timeout(40):
             while len(found := await self.shown()) != count:
                 await asyncio.sleep(0.05)
+                if asyncio.get_running_loop().time() - begun > PUSH_AGAIN_S * (looks + 1):
+                    # A worker that is just starting may miss one; the same once more takes its own place.
+                    looks += 1
+                    await self.push(self._last)
         return found
 
     async def tap(self) -> None:
