@@ -73,8 +73,9 @@ def tidied_name(name: str) -> str | None:
 
 
 def folded(name: str) -> str:
-    """What names are compared by: ANA and ana are one person."""
-    return unicodedata.normalize("NFKC", " ".join(name[: 4 * NAME_CHARS_MAX].split())).casefold()
+    """What names are compared by: ANA and ana are one person. Folded again it is the same."""
+    plain = unicodedata.normalize("NFKC", name[: 4 * NAME_CHARS_MAX]).casefold()
+    return " ".join(unicodedata.normalize("NFKC", plain).split())
 
 
 def is_email(email: str) -> bool:
