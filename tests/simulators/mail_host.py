@@ -28,6 +28,7 @@ class MailHost:
         self.letters: list[Letter] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._lines: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -37,9 +38,26 @@ class MailHost:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for writer in self._lines.values():  # who sends letters keeps a line for the next one
+            writer.transport.abort()
+        while self._lines:
+            await asyncio.sleep(0.01)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._lines[task] = writer
+        try:
+            await self._talk(reader, writer)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+            del self._lines[task]
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to = ""
         writer.write(b"220 mail.example.org\r\n")
         while line := await reader.readline():
@@ -54,7 +72,6 @@ class MailHost:
                 break
             writer.write(b"250 fine\r\n")
             await writer.drain()
-        writer.close()
 
     async def _letter(self, reader: asyncio.StreamReader) -> EmailMessage:
         lines = []
