@@ -135,15 +135,11 @@ class Voices(NamedTuple):
     passed_on: Callable[[str, str], Awaitable[None]]
 
 
-async def _no_answer(_alarm: str, _person: str, _covers: int) -> None:
+async def _nobody(*_said: object) -> None:
     """Nothing hears what people say."""
 
 
-async def _nobody(_alarm: str, _person: str) -> None:
-    """Nothing hears what people say."""
-
-
-DEAF: Final = Voices(_no_answer, _nobody)
+DEAF: Final = Voices(_nobody, _nobody)
 """For a house in which no channel brings an answer."""
 
 
@@ -198,11 +194,9 @@ class Afterwards:
         if len(self._out) > OUT_MAX:
             self._forget(next(iter(self._out)))
         alarm = self._board.alarm(out.told.alarm)
-        if (
-            alarm is not None
-            and alarm.state in _QUIET
-            and out.told.at_ms <= alarm.answered_ms + alarm.resolved_ms
-        ):
+        if alarm is None or alarm.state not in _QUIET:
+            return
+        if out.told.at_ms <= (alarm.resolved_ms or alarm.answered_ms):
             self._silence(out.told.alarm)
 
     def ended(self, message: str, way: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -25,7 +26,7 @@ from nightbell.deliver.record import Batch, Delivery, DeliveryState
 from nightbell.deliver.settings import DeliverSettings, LaneHealth
 from nightbell.tell.attempt import attempt_of
 from nightbell.tell.budget import RetryBudget
-from nightbell.tell.channel import Channel, Checklist
+from nightbell.tell.channel import Channel
 from nightbell.tell.outcome import Outcome, Refused, Sent, Unavailable
 from nightbell.words.catalogue import catalogue
 from nightbell.words.clock import NEVER_MS, Clock
@@ -64,6 +65,8 @@ class Sending:
         sent: Callable[[Out], None],
         on_end: Callable[[asyncio.Task[None]], None],
     ) -> None:
+        self.good_for: Final = {channel.name: channel.checklist for channel in channels}
+        """What each channel is good for, by its name."""
         self._ways = {channel.name: _Way(channel, settings.sends_at_once) for channel in channels}
         self._board = board
         self._contacts = contacts
@@ -75,16 +78,6 @@ class Sending:
         self._sent = sent
         self._on_end = on_end
         self._loops: list[asyncio.Task[None]] = []
-
-    @property
-    def channels(self) -> frozenset[str]:
-        """Names of the channels."""
-        return frozenset(self._ways)
-
-    @property
-    def good_for(self) -> dict[str, Checklist]:
-        """What each channel is good for, by its name."""
-        return {name: way.channel.checklist for name, way in self._ways.items()}
 
     def start(self) -> None:
         """Begin."""

@@ -223,7 +223,7 @@ class Deliver:
             CallerError: `NOT_FOUND`: this person was not told such a thing.
             PlatformError: `NOT_DURABLE`: the ledger can not be read to find out.
         """
-        known = channel == APP or channel in self._sending.channels
+        known = channel == APP or channel in self._sending.good_for
         notification, number = told_by(notification)
         if not known or await self._follower_of(notification) != person:
             raise CallerError(ErrorCode.NOT_FOUND, catalogue().say("deliver.receipt_unknown"))
