@@ -5,6 +5,7 @@ import ssl
 from typing import Final, NamedTuple
 
 from tests.simulators.faults import Fault
+from tests.simulators.lines import LineServer
 
 SLOW_S: Final = 0.05
 
@@ -25,53 +26,18 @@ class Call(NamedTuple):
     name: str | None
 
 
-class HookServer:
+class HookServer(LineServer):
     """An HTTP server of 127.0.0.1 on a free port."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls=tls)
         self.fault = Fault.NONE
         self.status = "200 OK"
         self.extra = ""
         self.answer = b"thanks"
         self.calls: list[Call] = []
-        self.connections = 0
-        self.port = 0
-        self._tls = tls
-        self._server: asyncio.Server | None = None
-        self._stopped = False
-        self._talks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Nobody listens any more."""
-        assert self._server is not None
-        self._stopped = True
-        self._server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        self.connections += 1
-        try:
-            await self._serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._talks.discard(task)
-            if self._stopped:
-                writer.transport.abort()
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.fault is Fault.HANGS_AT_ONCE:
             await asyncio.Event().wait()
         if self.fault is Fault.BREAKS_AT_ONCE:

@@ -5,7 +5,6 @@ take is kept in `wrong`, and fails the test that looks there.
 """
 
 import asyncio
-import contextlib
 import http
 import json
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.simulators.faults import Fault
+from tests.simulators.lines import LineServer
 
 SLOW_S: Final = 0.05
 
@@ -63,18 +63,14 @@ def json_answer(status: int, content: object, **headers: str) -> Answer:
     return Answer(status, json.dumps(content).encode(), {"Content-Type": "application/json", **named})
 
 
-class HttpServer:
+class HttpServer(LineServer):
     """An HTTP server of 127.0.0.1 on a free port."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.fault = Fault.NONE
         self.wrong: list[str] = []
         """What the vendor would not take: a test that ends with something here has found a fault of ours."""
-        self.connections = 0
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._stopped = False
-        self._talks: set[asyncio.Task[None]] = set()
 
     async def answer(self, request: Request) -> Answer:
         """What is answered where there is no fault. Whatever it takes, it keeps."""
@@ -85,48 +81,17 @@ class HttpServer:
         raise NotImplementedError
 
     @property
-    def open(self) -> int:
-        """How many connections are open now."""
-        return len(self._talks)
-
-    @property
     def origin(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Nobody listens any more. May be said twice."""
-        assert self._server is not None
-        self._stopped = True
-        self._server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        self.connections += 1
-        try:
-            if self.fault is Fault.HANGS_AT_ONCE:
-                await asyncio.Event().wait()
-            if self.fault is not Fault.BREAKS_AT_ONCE:
-                while await self._serve(reader, writer):
-                    pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._talks.discard(task)
-            if self._stopped or self.fault in (Fault.BREAKS_AT_ONCE, Fault.TAKES_AND_BREAKS):
-                writer.transport.abort()
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.fault is Fault.HANGS_AT_ONCE:
+            await asyncio.Event().wait()
+        if self.fault is not Fault.BREAKS_AT_ONCE:
+            while await self._serve(reader, writer):
+                pass
+        if self.fault in (Fault.BREAKS_AT_ONCE, Fault.TAKES_AND_BREAKS):
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection is kept."""

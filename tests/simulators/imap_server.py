@@ -10,6 +10,8 @@ import ssl
 from enum import StrEnum
 from typing import Final
 
+from tests.simulators.lines import LineServer
+
 SLOW_S: Final = 0.05
 
 _WORD: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|([^ "]+)')
@@ -39,51 +41,25 @@ class Kept:
         self.fetched = 0
 
 
-class ImapServer:
+class ImapServer(LineServer):
     """An IMAP server of 127.0.0.1 on a free port, with one folder."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, folder: str = "INBOX") -> None:
+        super().__init__(tls=tls)
         self.trouble = Trouble.NONE
         self.user, self.password, self.folder = "bell", 'open "sesame"', folder
         self.letters: list[Kept] = []
         self.validity = 1
         self.wrong: list[str] = []
         self.looks = 0
-        self.port = 0
-        self._tls = tls
-        self._server: asyncio.Server | None = None
-        self._talks: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Nobody listens any more."""
-        assert self._server is not None
-        self._server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await self._server.wait_closed()
 
     def arrive(self, raw: bytes) -> Kept:
         """A letter arrives."""
         self.letters.append(Kept(raw))
         return self.letters[-1]
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        try:
-            await _Talk(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
-            pass
-        finally:
-            self._talks.discard(task)
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Talk(self, reader, writer).run()
 
 
 class _Talk:

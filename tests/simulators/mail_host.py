@@ -5,6 +5,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import NamedTuple, Self
 
+from tests.simulators.lines import LineServer
+
 
 class Letter(NamedTuple):
     """One letter as it was taken."""
@@ -21,43 +23,21 @@ class Letter(NamedTuple):
         return str(self.mail.get_content())
 
 
-class MailHost:
+class MailHost(LineServer):
     """Listens on a free port of this machine while used as a context."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.letters: list[Letter] = []
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._lines: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in self._lines.values():  # who sends letters keeps a line for the next one
-            writer.transport.abort()
-        while self._lines:
-            await asyncio.sleep(0.01)
-        await self._server.wait_closed()
+        await self.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._lines[task] = writer
-        try:
-            await self._talk(reader, writer)
-        except OSError:
-            pass
-        finally:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-            del self._lines[task]
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to = ""
         writer.write(b"220 mail.example.org\r\n")
         while line := await reader.readline():

@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from tests.simulators.faults import Fault
+from tests.simulators.lines import LineServer
 
 SLOW_S: Final = 0.05
 
@@ -48,7 +49,7 @@ class Letter:
         return str(self.mail["Message-ID"])
 
 
-class MailServer:
+class MailServer(LineServer):
     """A mail server of 127.0.0.1 on a free port."""
 
     def __init__(
@@ -61,10 +62,10 @@ class MailServer:
         reports: bool = False,
         letters_max: int = 1_000_000,
     ) -> None:
+        super().__init__(tls=tls if implicit else None)
         self.fault = Fault.NONE
         self.no = "550 5.1.1"
         """What it says when it says no."""
-        self.connections = 0
         self.goodbyes = 0
         self.once = False
         """Whether a fault at the next word is over with it."""
@@ -72,47 +73,14 @@ class MailServer:
         """After so many letters in one connection it says 421."""
         self.letters: list[Letter] = []
         self.wrong: list[str] = []
-        self.port = 0
         self._tls = tls
         self._implicit = implicit
         self._password = password
         self._utf8 = utf8
         self.reports = reports
-        self._server: asyncio.Server | None = None
-        self._stopped = False
-        self._talks: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(
-            self._talk, "127.0.0.1", 0, ssl=self._tls if self._implicit else None
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Nobody listens any more."""
-        assert self._server is not None
-        self._stopped = True
-        self._server.close()
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
-        self.connections += 1
-        try:
-            await _Talk(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
-            pass
-        finally:
-            self._talks.discard(task)
-            if self._stopped:
-                writer.transport.abort()
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _Talk(self, reader, writer).run()
 
     @property
     def offers(self) -> list[str]:
