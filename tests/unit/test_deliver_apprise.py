@@ -215,6 +215,24 @@ async def test_proving_says_whether_the_child_answers(tail: Tail) -> None:
     assert tail.machine.connections == 0
 
 
+async def test_closed_while_the_child_starts_it_waits_for_its_end(
+    machine: HookServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "apprise.py").write_text("import time; time.sleep(60)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tail = Tail(machine)
+    asked = asyncio.create_task(tail.channel.prove())
+    while tail.channel._starting is None:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.3)  # by now there is a process; were there none, its end would be awaited as well
+
+    await tail.channel.close()
+
+    assert not tail.channel._ending
+    assert await asked
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "apprise-child"]
+
+
 @pytest.mark.parametrize(
     ("module", "word"),
     [("raise ImportError('it is not here')", "not installed"), ("import os; os._exit(3)", "did not start")],

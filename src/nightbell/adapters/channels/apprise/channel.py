@@ -58,7 +58,9 @@ class AppriseChannel:
     async def close(self) -> None:
         """End the child."""
         self._let_go()
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        while self._ending:  # a start that is broken off leaves a child to be waited for in its turn
+            await asyncio.gather(*self._ending, return_exceptions=True)
+            await asyncio.sleep(0)  # whoever ended is taken off the list by a callback of its own
 
     async def send(self, message: Message, address: str, *, idempotency_key: str) -> Outcome:
         """Hand one message to the child."""
