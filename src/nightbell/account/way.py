@@ -13,7 +13,6 @@ ADDRESS_BYTES_MAX: Final = 4_096
 """A push subscription as JSON takes up to 2 KB, a web address 2,000 letters."""
 
 LABEL_CHARS_MAX: Final = 80
-CHANNEL_CHARS_MAX: Final = 32
 
 EMAIL: Final = "email"
 WEBHOOK: Final = "webhook"

@@ -45,11 +45,6 @@ def begun(ladder: Ladder, now_ms: int) -> Climb:
     return Climb(0, now_ms + ladder.rungs[0].after_ms)
 
 
-def is_exhausted(climb: Climb, ladder: Ladder) -> bool:
-    """Whether all rungs and rounds are over."""
-    return climb.place > len(ladder.rungs) + ladder.rounds
-
-
 def step_at(climb: Climb, ladder: Ladder) -> Step:
     """What the step that is due does."""
     rungs = ladder.rungs

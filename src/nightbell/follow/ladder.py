@@ -24,8 +24,6 @@ AFTER_MS_MAX: Final = 60 * _MINUTE_MS
 ROUND_MS_MIN: Final = 2 * _MINUTE_MS
 ROUND_MS_MAX: Final = 30 * _MINUTE_MS
 ROUNDS_MAX: Final = 12
-ORDER_MAX: Final = 30
-"""As many followers as one sharer may have."""
 
 
 class Whom(StrEnum):

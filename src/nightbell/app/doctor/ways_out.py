@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from nightbell.adapters.channels.twilio.voice import why_not_offered
 from nightbell.adapters.stores.files.vapid import VAPID_NAME
-from nightbell.app.channels import Channels
+from nightbell.app.channels import Channels, twilio_settings
 from nightbell.app.doctor.finding import Finding, Says, Verdict
 from nightbell.app.settings import Settings
 from nightbell.app.wiring import CallbackProofs
@@ -56,12 +57,13 @@ def channels(words: Catalogue, folder: Path, settings: Settings) -> list[Finding
 async def _tried(words: Catalogue, settings: Settings, keys: Path) -> list[Finding]:
     ways = Channels(settings, SystemClock(), lambda _: "", _NOWHERE, url=settings.public_url, keys=keys)
     try:
-        return list(_findings(words, ways.all, await asyncio.gather(*map(_proven, ways.all))))
+        wrong = await asyncio.gather(*(_proven(words, channel) for channel in ways.all))
     finally:
         await ways.close()
+    return [*_findings(words, ways.all, wrong), *_kept_back(words, settings)]
 
 
-async def _proven(channel: Channel) -> str | None:
+async def _proven(words: Catalogue, channel: Channel) -> str | None:
     """What is wrong with it; None if it has nothing to prove."""
     if not isinstance(channel, Proves):
         return None
@@ -69,7 +71,7 @@ async def _proven(channel: Channel) -> str | None:
         async with asyncio.timeout(PROVE_S_MAX):
             return await channel.prove()
     except TimeoutError:
-        return "…"
+        return words.say("doctor.channel_too_slow", s=int(PROVE_S_MAX))
 
 
 def _findings(words: Catalogue, tried: list[Channel], wrong: list[str | None]) -> Iterator[Finding]:
@@ -82,3 +84,13 @@ def _findings(words: Catalogue, tried: list[Channel], wrong: list[str | None]) -
             yield Finding(
                 f"channel_{channel.name}", Verdict.OK, words.say("doctor.channel_fine", channel=shown)
             )
+
+
+def _kept_back(words: Catalogue, settings: Settings) -> Iterator[Finding]:
+    """What is set up and yet not offered: nobody would miss it before the night it should have rung."""
+    phone = twilio_settings(settings)
+    if phone and (why := why_not_offered(phone)):
+        shown = words.say("page.channel_voice")
+        yield Finding(
+            "channel_voice", Verdict.FAIL, words.say("doctor.channel_kept_back", channel=shown), why
+        )
