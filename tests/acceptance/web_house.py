@@ -90,7 +90,7 @@ GOOD_FOR: Final = {
         duplicates_merge=False,
         may_wake=True,
         at_most_per_minute=0,
-        promise="deliver.promise_email",
+        promise="deliver.promise_sms",
     ),
 }
 """The channels that are set up in this house; the one to phones stands for all that can prove something."""
